@@ -1,0 +1,63 @@
+//! Which WebAssembly proposals a module may use.
+
+macro_rules! proposals {
+    ($($(#[$doc:meta])* $field:ident $name:literal $default:literal)*) => {
+        /// Which proposals a module may use; a module that needs another is refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct WasmFeatures {
+            $($(#[$doc])* pub $field: bool,)*
+        }
+
+        impl Default for WasmFeatures {
+            fn default() -> Self {
+                WasmFeatures { $($field: $default,)* }
+            }
+        }
+
+        impl WasmFeatures {
+            /// The names of all proposals, as the specification's authors spell them.
+            pub const NAMES: &[&str] = &[$($name),*];
+
+            /// Each proposal's name and whether it is accepted.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, bool)> {
+                let WasmFeatures { $($field),* } = *self;
+                [$(($name, $field)),*].into_iter()
+            }
+
+            /// Accepts a proposal, or no longer does.
+            ///
+            /// # Errors
+            ///
+            /// [`UnknownProposal`] when there is none of that name.
+            pub fn set(&mut self, name: &str, accept: bool) -> Result<(), UnknownProposal> {
+                match name {
+                    $($name => self.$field = accept,)*
+                    _ => return Err(UnknownProposal(name.to_owned())),
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+proposals! {
+    /// Mutable globals can be imported and exported.
+    mutable_global "mutable-global" true
+    /// Float to integer conversions that saturate.
+    saturating_float_to_int "saturating-float-to-int" true
+    /// Integer sign extension.
+    sign_extension "sign-extension" true
+    /// Several results of functions, parameters of blocks.
+    multi_value "multi-value" true
+    /// `memory.copy` and its relatives.
+    bulk_memory "bulk-memory" true
+    /// `externref`, `funcref` values, several tables.
+    reference_types "reference-types" true
+    /// Arithmetic in constant expressions.
+    extended_const "extended-const" true
+}
+
+/// A proposal that does not exist, or that this version does not know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown WebAssembly proposal `{0}`")]
+pub struct UnknownProposal(String);
