@@ -17,7 +17,7 @@ PACKAGES = ["ziglang==0.17.0", "wasmtime==48.0.0"]
 
 # One C stack size for all programs (the linker's own default, 16 MiB, only makes memories large).
 STACK_BYTES = 1 << 20
-CC_FLAGS = ["-target", "wasm32-wasi", "-Wl,-z,stack-size=%d" % STACK_BYTES]
+CC_FLAGS = ["-target", "wasm32-wasi", "-g", "-Wl,-z,stack-size=%d" % STACK_BYTES]
 
 VALIDATE = """
 import sys, wasmtime
