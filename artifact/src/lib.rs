@@ -1,17 +1,24 @@
 //! The contract between precast's compiler and its runtime.
 //!
 //! ```text
-//! compiler --Module, tables, code--> ImageWriter --bytes--> Image --look-ups--> loader, runtime
+//! compiler --ImageParts--> image::write --bytes--> Image::parse --look-ups--> loader, runtime
 //! ```
 //!
 //! Nothing here compiles, maps or runs anything. This crate says what both sides agree on: the
-//! types of wasm ([`types`]), what is decoded of an artifact ([`module`]), where generated code finds
-//! things in memory ([`vmcontext`]), which helpers it may ask for ([`helper`]) and why it traps
-//! ([`trap`]).
+//! types of wasm ([`types`]), what is decoded of an artifact ([`module`]), what is read in place
+//! ([`section`]), the file that holds both ([`image`]) and how it says what it is ([`description`]);
+//! where generated code finds things in memory ([`vmcontext`]), which helpers it may ask for
+//! ([`helper`]), why it traps ([`trap`]) and which processor features it may need ([`cpu`]).
+//!
+//! Start reading at [`image`] for the bytes, at [`vmcontext`] for the code.
 
+pub mod cpu;
+pub mod description;
 pub mod helper;
+pub mod image;
 pub mod index;
 pub mod module;
+pub mod section;
 pub mod trap;
 pub mod types;
 pub mod vmcontext;

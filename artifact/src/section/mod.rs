@@ -1,0 +1,38 @@
+//! The tables of an artifact that grow with its functions.
+//!
+//! They are read where they lie, never decoded as a whole, and every look-up is total:
+//! whatever the bytes are, the answer is a value or `None`. So a load does not have to check
+//! them, and damaged ones can mislead but not break the reader.
+
+pub mod block_table;
+pub mod elements;
+pub mod functions;
+pub mod relocations;
+
+/// The names of an artifact's sections, as ELF has them.
+pub mod name {
+    /// Magic, version, digests and the build description.
+    pub const HEADER: &str = ".precast.header";
+    /// The decoded part: a [`Module`](crate::module::Module).
+    pub const MODULE: &str = ".precast.module";
+    /// One [`FunctionEntry`](super::functions::FunctionEntry) per defined function.
+    pub const FUNCTIONS: &str = ".precast.functions";
+    /// Function indices of element segments and table images.
+    pub const ELEMENTS: &str = ".precast.elements";
+    /// What the loader must patch; usually empty.
+    pub const RELOCATIONS: &str = ".precast.relocations";
+    /// Code offset of each instruction that can trap, and its trap code.
+    pub const TRAPS: &str = ".precast.traps";
+    /// Code offset to wasm offset.
+    pub const ADDRESSES: &str = ".precast.addresses";
+    /// The bytes of data segments.
+    pub const DATA: &str = ".precast.data";
+    /// Machine code.
+    pub const TEXT: &str = ".text";
+    /// Pages of initial memory contents.
+    pub const IMAGES: &str = ".precast.images";
+    /// Symbols of functions, in function order, then of trampolines.
+    pub const SYMBOLS: &str = ".symtab";
+    /// Names of symbols.
+    pub const STRINGS: &str = ".strtab";
+}
