@@ -64,6 +64,12 @@ def python():
     return home / "bin" / "python"
 
 
+def ziglang():
+    """The folder of the compiler, its libraries and their licences."""
+    (folder,) = (python().parent.parent / "lib").glob("python3*/site-packages/ziglang")
+    return folder
+
+
 def cc(output, *arguments, cwd=None):
     """Compiles C to a WASI command, drops the debug sections and keeps the names."""
     linked = TOOLS / "linked" / Path(output).name  # the linker writes this name into the module
