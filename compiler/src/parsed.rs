@@ -4,7 +4,7 @@ use precast_artifact::index::{DefinedFuncIndex, FuncIndex, FuncRefIndex, TypeInd
 use precast_artifact::module::Module;
 use precast_artifact::types::FuncType;
 use precast_artifact::vmcontext::VMOffsets;
-use wasmparser::FunctionBody;
+use wasmparser::{FuncToValidate, FunctionBody, ValidatorResources};
 
 /// A module whose sections were read and validated, its function bodies still to be.
 pub(crate) struct ParsedModule<'wasm> {
@@ -18,6 +18,24 @@ pub(crate) struct ParsedModule<'wasm> {
     pub(crate) func_refs: Vec<Option<FuncRefIndex>>,
     /// The bodies of the defined functions.
     pub(crate) bodies: Vec<FunctionBody<'wasm>>,
+    /// What each body's validation needs, by defined function.
+    pub(crate) validation: Vec<FuncToValidate<ValidatorResources>>,
+    /// The names of functions, from the name section, imports first. May be shorter than
+    /// there are functions.
+    pub(crate) function_names: Vec<Option<String>>,
+    /// What the artifact carries besides code and [`Module`].
+    pub(crate) bulk: BulkData,
+}
+
+/// The contents of the artifact's data sections.
+#[derive(Debug, Default)]
+pub(crate) struct BulkData {
+    /// Functions of element segments and table images.
+    pub(crate) elements: Vec<u32>,
+    /// The bytes of data segments.
+    pub(crate) data: Vec<u8>,
+    /// The pages of memory images.
+    pub(crate) images: Vec<u8>,
 }
 
 impl ParsedModule<'_> {
@@ -34,5 +52,15 @@ impl ParsedModule<'_> {
     /// The position of `index` among the defined functions, or `None` for an import.
     pub(crate) fn defined(&self, index: FuncIndex) -> Option<DefinedFuncIndex> {
         index.0.checked_sub(self.module.imported.functions).map(DefinedFuncIndex)
+    }
+
+    /// The position of a defined function among all functions.
+    pub(crate) fn function_index(&self, index: DefinedFuncIndex) -> FuncIndex {
+        FuncIndex(self.module.imported.functions + index.0)
+    }
+
+    /// The name of a function, if the module has one for it.
+    pub(crate) fn function_name(&self, index: FuncIndex) -> Option<&str> {
+        self.function_names.get(index.as_usize())?.as_deref()
     }
 }

@@ -1,0 +1,134 @@
+//! Which proposals the validator accepts, and which one a refused module wants.
+
+use wasmparser::{FuncValidatorAllocations, Parser, ValidPayload, Validator};
+
+use crate::CompileError;
+
+type Wasmparser = wasmparser::WasmFeatures;
+
+/// Proposals by name, each with what it builds on, so that accepting it alone makes sense.
+/// A later entry never contains an earlier one that is not needed, so the first that helps is
+/// the one to name.
+const PROPOSALS: &[(&str, Wasmparser)] = &[
+    ("mutable-global", Wasmparser::MUTABLE_GLOBAL),
+    ("saturating-float-to-int", Wasmparser::SATURATING_FLOAT_TO_INT),
+    ("sign-extension", Wasmparser::SIGN_EXTENSION),
+    ("multi-value", Wasmparser::MULTI_VALUE),
+    ("bulk-memory", Wasmparser::BULK_MEMORY),
+    ("reference-types", Wasmparser::REFERENCE_TYPES),
+    ("extended-const", Wasmparser::EXTENDED_CONST),
+    ("simd", Wasmparser::SIMD),
+    ("relaxed-simd", Wasmparser::RELAXED_SIMD.union(Wasmparser::SIMD)),
+    ("tail-call", Wasmparser::TAIL_CALL),
+    ("threads", Wasmparser::THREADS),
+    ("multi-memory", Wasmparser::MULTI_MEMORY),
+    ("memory64", Wasmparser::MEMORY64),
+    ("custom-page-sizes", Wasmparser::CUSTOM_PAGE_SIZES),
+    ("wide-arithmetic", Wasmparser::WIDE_ARITHMETIC),
+    ("exceptions", Wasmparser::EXCEPTIONS.union(Wasmparser::REFERENCE_TYPES)),
+    ("legacy-exceptions", Wasmparser::LEGACY_EXCEPTIONS),
+    ("function-references", TYPED_REFERENCES),
+    ("gc", Wasmparser::GC.union(TYPED_REFERENCES)),
+    (
+        "stack-switching",
+        Wasmparser::STACK_SWITCHING.union(Wasmparser::EXCEPTIONS).union(TYPED_REFERENCES),
+    ),
+    ("memory-control", Wasmparser::MEMORY_CONTROL),
+    ("compact-imports", Wasmparser::COMPACT_IMPORTS),
+    (
+        "shared-everything-threads",
+        Wasmparser::SHARED_EVERYTHING_THREADS
+            .union(Wasmparser::THREADS)
+            .union(Wasmparser::GC)
+            .union(TYPED_REFERENCES),
+    ),
+    (
+        "custom-descriptors",
+        Wasmparser::CUSTOM_DESCRIPTORS.union(Wasmparser::GC).union(TYPED_REFERENCES),
+    ),
+];
+
+const TYPED_REFERENCES: Wasmparser =
+    Wasmparser::FUNCTION_REFERENCES.union(Wasmparser::REFERENCE_TYPES);
+
+/// What the validator accepts: the settings' proposals and floats, nothing else.
+pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
+    let precast_config::WasmFeatures {
+        mutable_global,
+        saturating_float_to_int,
+        sign_extension,
+        multi_value,
+        bulk_memory,
+        reference_types,
+        extended_const,
+    } = *features;
+    let mut accepted = Wasmparser::FLOATS;
+    // No proposal: it only takes `externref` away from the reference types when it is off.
+    accepted.set(Wasmparser::GC_TYPES, true);
+    accepted.set(Wasmparser::MUTABLE_GLOBAL, mutable_global);
+    accepted.set(Wasmparser::SATURATING_FLOAT_TO_INT, saturating_float_to_int);
+    accepted.set(Wasmparser::SIGN_EXTENSION, sign_extension);
+    accepted.set(Wasmparser::MULTI_VALUE, multi_value);
+    accepted.set(Wasmparser::BULK_MEMORY, bulk_memory);
+    accepted.set(Wasmparser::REFERENCE_TYPES, reference_types);
+    accepted.set(Wasmparser::EXTENDED_CONST, extended_const);
+    accepted
+}
+
+/// Turns what the validator says about `wasm` into an error that names the proposal which
+/// the module needs, if there is one.
+///
+/// The validator knows its reason often, but not always; otherwise each proposal is tried,
+/// and the one that takes the error away is it.
+pub(crate) fn explain(
+    wasm: &[u8],
+    features: &precast_config::WasmFeatures,
+    source: wasmparser::Error,
+) -> CompileError {
+    let accepted = accepted(features);
+    let names_it = |missing: Wasmparser| {
+        move |&&(_, proposal): &&(&str, Wasmparser)| proposal.intersects(missing)
+    };
+    let found = source.missing_wasm_feature().and_then(|missing| {
+        // What a proposal builds on comes before it in the table.
+        PROPOSALS.iter().find(names_it(missing.difference(accepted)))
+    });
+    let found = found.or_else(|| {
+        PROPOSALS.iter().find(|(_, proposal)| {
+            !accepted.contains(*proposal)
+                && error_at(wasm, accepted.union(*proposal), source.offset())
+                    .is_none_or(|error| error.offset() > source.offset())
+        })
+    });
+    match found {
+        Some(&(proposal, _)) => CompileError::Proposal {
+            proposal,
+            known: precast_config::WasmFeatures::NAMES.contains(&proposal),
+            offset: source.offset(),
+            source,
+        },
+        None => source.into(),
+    }
+}
+
+/// The first error of a validation, where of the function bodies only the one that holds
+/// `offset` is looked at.
+fn error_at(wasm: &[u8], features: Wasmparser, offset: usize) -> Option<wasmparser::Error> {
+    let mut validator = Validator::new_with_features(features);
+    let mut parser = Parser::new(0);
+    parser.set_features(features);
+    for payload in parser.parse_all(wasm) {
+        let valid = payload.and_then(|payload| validator.payload(&payload));
+        match valid {
+            Ok(ValidPayload::Func(function, body)) if body.range().contains(&offset) => {
+                let mut validator = function.into_validator(FuncValidatorAllocations::default());
+                if let Err(error) = validator.validate(&body) {
+                    return Some(error);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => return Some(error),
+        }
+    }
+    None
+}

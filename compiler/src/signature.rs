@@ -1,0 +1,76 @@
+//! The calling conventions of wasm functions and of helpers, as Cranelift signatures.
+
+use cranelift_codegen::ir::{self, AbiParam, types};
+use cranelift_codegen::isa::CallConv;
+use precast_artifact::helper::{Helper, HelperParam, HelperResult};
+use precast_artifact::types::{FuncType, ValType};
+
+/// Pointers of the supported targets.
+pub(crate) const POINTER: ir::Type = types::I64;
+
+/// How a value lies in a register.
+///
+/// References to functions are pointers to `VMFuncRef`s, all others are offsets into the
+/// store's heap.
+pub(crate) fn value_type(ty: ValType) -> ir::Type {
+    match ty {
+        ValType::I32 => types::I32,
+        ValType::I64 => types::I64,
+        ValType::F32 => types::F32,
+        ValType::F64 => types::F64,
+        ValType::V128 => types::I8X16,
+        ValType::Ref(ty) if ty.is_func() => POINTER,
+        ValType::Ref(_) => types::I32,
+    }
+}
+
+/// The signature of a wasm function: the callee's VMContext, the caller's VMContext, the
+/// parameters.
+pub(crate) fn wasm_signature(ty: &FuncType) -> ir::Signature {
+    let value = |&ty: &ValType| AbiParam::new(value_type(ty));
+    let mut signature = ir::Signature::new(CallConv::Tail);
+    signature.params.push(AbiParam::special(POINTER, ir::ArgumentPurpose::VMContext));
+    signature.params.push(AbiParam::new(POINTER));
+    signature.params.extend(ty.params.iter().map(value));
+    signature.returns.extend(ty.results.iter().map(value));
+    signature
+}
+
+/// The signature of the trampoline to a helper: the VMContext and the helper's parameters;
+/// only what is left of the result after the trampoline has dealt with failure.
+pub(crate) fn helper_signature(helper: Helper) -> ir::Signature {
+    let mut signature = ir::Signature::new(CallConv::Tail);
+    signature.params = helper_params(helper);
+    signature.returns = match helper.result() {
+        HelperResult::FuncRef => vec![AbiParam::new(POINTER)],
+        HelperResult::ValueOrFailed => vec![AbiParam::new(types::I64)],
+        HelperResult::Nothing | HelperResult::Success | HelperResult::Never => vec![],
+    };
+    signature
+}
+
+/// The signature of a helper itself, in the C convention `call_conv` of the target.
+pub(crate) fn helper_host_signature(helper: Helper, call_conv: CallConv) -> ir::Signature {
+    let mut signature = ir::Signature::new(call_conv);
+    signature.params = helper_params(helper);
+    signature.returns = match helper.result() {
+        HelperResult::FuncRef => vec![AbiParam::new(POINTER)],
+        HelperResult::ValueOrFailed => vec![AbiParam::new(types::I64)],
+        HelperResult::Success => vec![AbiParam::new(types::I8)],
+        HelperResult::Nothing | HelperResult::Never => vec![],
+    };
+    signature
+}
+
+fn helper_params(helper: Helper) -> Vec<AbiParam> {
+    let param = |&param: &HelperParam| {
+        AbiParam::new(match param {
+            HelperParam::U32 => types::I32,
+            HelperParam::U64 => types::I64,
+            HelperParam::FuncRef => POINTER,
+        })
+    };
+    std::iter::once(AbiParam::special(POINTER, ir::ArgumentPurpose::VMContext))
+        .chain(helper.params().iter().map(param))
+        .collect()
+}
