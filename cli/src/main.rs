@@ -1,1 +1,41 @@
-fn main() {}
+//! The `precast` command: compiles WebAssembly ahead of time, runs it, and looks into artifacts.
+//!
+//! No logic of its own: each command is one file in `command/` that reads its arguments and
+//! calls the library. What several commands share is about the command line itself: reading
+//! modules ([`input`]), settings ([`settings_args`]), printing ([`output`]).
+
+mod command;
+mod input;
+mod output;
+mod progress;
+mod settings_args;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Ahead-of-time WebAssembly compiler and runtime.
+///
+/// `precast compile app.wasm` makes a native artifact, `app.precast`; `precast run` runs either.
+#[derive(Debug, Parser)]
+#[command(name = "precast", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  precast run --dir . app.wasm input.txt     run a WASI program that may use this directory
+  precast compile app.wasm                   compile it to app.precast
+  precast run app.precast                    run what was compiled, without compiling
+  precast inspect app.precast                show what an artifact is and what it needs")]
+struct Arguments {
+    #[command(subcommand)]
+    command: command::Command,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command.execute() {
+        Ok(code) => code,
+        Err(error) => {
+            output::print_error(&error);
+            ExitCode::from(1)
+        }
+    }
+}

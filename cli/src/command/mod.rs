@@ -1,0 +1,38 @@
+//! The commands, one file each.
+
+mod compile;
+mod inspect;
+mod run;
+mod settings;
+mod targets;
+mod validate;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::Run),
+    Compile(compile::Compile),
+    Validate(validate::Validate),
+    Inspect(inspect::Inspect),
+    Targets(targets::Targets),
+    Settings(settings::Settings),
+}
+
+impl Command {
+    /// Does it. The exit code is the program's own when one was run.
+    pub(crate) fn execute(self) -> Result<ExitCode> {
+        match self {
+            Command::Run(command) => command.execute(),
+            Command::Compile(command) => command.execute().map(|()| ExitCode::SUCCESS),
+            Command::Validate(command) => command.execute().map(|()| ExitCode::SUCCESS),
+            Command::Inspect(command) => command.execute().map(|()| ExitCode::SUCCESS),
+            Command::Targets(command) => command.execute().map(|()| ExitCode::SUCCESS),
+            Command::Settings(command) => command.execute().map(|()| ExitCode::SUCCESS),
+        }
+    }
+}

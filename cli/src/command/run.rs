@@ -1,0 +1,256 @@
+//! `precast run`: runs a program.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args, ValueEnum};
+use precast::wasi::{I32Exit, WasiCtx};
+use precast::{Engine, Func, Instance, Linker, LoadOptions, Module, Placement, Store, Trap, Val};
+
+use crate::input::{self, Input};
+use crate::output;
+use crate::settings_args::SettingsArgs;
+
+/// The exit code after a trap: what a shell reports for a program that called `abort`.
+const TRAP_EXIT_CODE: u8 = 134;
+
+/// Run a WASI program: a module, which is compiled first, or an artifact.
+///
+/// The program sees no files, no environment variables and no network except what is given
+/// to it here. The exit code is the program's own; 134 after a trap.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  precast run app.wasm --version                 options behind the program are the program's
+  precast run --dir . --dir /data::/in app.wasm  this directory as `.`, /data as /in
+  precast run --invoke add math.wat 1 2          call an exported function and print its results")]
+pub(crate) struct Run {
+    /// Let the program use a directory, under its own name or as GUEST (repeatable)
+    #[arg(long, value_name = "HOST[::GUEST]")]
+    dir: Vec<String>,
+
+    /// Set an environment variable, or pass this process's own on (repeatable)
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+
+    /// The program's name as it sees it [default: the file's name]
+    #[arg(long, value_name = "NAME")]
+    argv0: Option<String>,
+
+    /// Call this exported function with the arguments as numbers, instead of the program's start
+    #[arg(long, value_name = "NAME")]
+    invoke: Option<String>,
+
+    /// What to do about imports that nobody provides
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = UnknownImports::Deny)]
+    unknown_imports: UnknownImports,
+
+    /// Compare all of an artifact with its digest before running it
+    #[arg(long)]
+    verify: bool,
+
+    /// Copy an artifact into memory instead of mapping its file
+    #[arg(long)]
+    copy: bool,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
+
+    /// A WebAssembly module (binary or text) or an artifact
+    program: PathBuf,
+
+    /// Arguments of the program
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// What to do about imports that nobody provides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum UnknownImports {
+    /// Refuse to run the program
+    Deny,
+    /// Trap when one is called
+    Trap,
+    /// Functions that return zeros
+    Zero,
+}
+
+impl Run {
+    pub(crate) fn execute(self) -> Result<ExitCode> {
+        let engine = Engine::new(&self.settings.config()?)?;
+        let module = self.load(&engine)?;
+        let mut linker = Linker::new(&engine);
+        precast::wasi::add_to_linker(&mut linker, |wasi: &mut WasiCtx| wasi)?;
+        match self.unknown_imports {
+            UnknownImports::Deny => {}
+            UnknownImports::Trap => linker.define_unknown_imports_as_traps(&module)?,
+            UnknownImports::Zero => linker.define_unknown_imports_as_default_values(&module)?,
+        }
+        let mut store = Store::new(&engine, self.wasi()?);
+        let outcome = linker
+            .instantiate(&mut store, &module)
+            .and_then(|instance| self.start(&mut store, instance));
+        match outcome {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => finish(error, &self.program.display().to_string()),
+        }
+    }
+
+    fn load(&self, engine: &Engine) -> Result<Module> {
+        let name = self.program.display();
+        match input::read(&self.program)? {
+            Input::Module(bytes) => crate::progress::compile(|progress| {
+                Module::new_with_progress(engine, &bytes, progress)
+            })
+            .map_err(into_anyhow)
+            .with_context(|| format!("cannot compile `{name}`")),
+            Input::Artifact => {
+                let options = LoadOptions {
+                    placement: if self.copy { Placement::Copy } else { Placement::Map },
+                    verify: self.verify,
+                };
+                load_trusted(engine, &self.program, &options)
+                    .map_err(into_anyhow)
+                    .with_context(|| format!("cannot load `{name}`"))
+            }
+        }
+    }
+
+    fn wasi(&self) -> Result<WasiCtx> {
+        let mut builder = WasiCtx::builder();
+        let file_name = || self.program.file_name().unwrap_or(self.program.as_os_str());
+        let argv0 = match &self.argv0 {
+            Some(name) => name.clone(),
+            None => file_name().to_string_lossy().into_owned(),
+        };
+        builder.arg(argv0);
+        if self.invoke.is_none() {
+            builder.args(self.arguments.iter().cloned());
+        }
+        for variable in &self.env {
+            match variable.split_once('=') {
+                Some((name, value)) => builder.env(name, value),
+                None => match std::env::var(variable) {
+                    Ok(value) => builder.env(variable, value),
+                    Err(_) => bail!("`--env {variable}`: no such variable here; give it a value"),
+                },
+            };
+        }
+        for directory in &self.dir {
+            let (host, guest) = directory.split_once("::").unwrap_or((directory, directory));
+            builder
+                .preopened_dir(host, guest)
+                .with_context(|| format!("cannot open the directory `{host}` of `--dir`"))?;
+        }
+        Ok(builder.inherit_stdio().build())
+    }
+
+    fn start(&self, store: &mut Store<WasiCtx>, instance: Instance) -> precast::Result<()> {
+        if let Some(initialize) = instance.get_func(&mut *store, "_initialize") {
+            initialize.call(&mut *store, &[], &mut [])?;
+        }
+        if let Some(name) = &self.invoke {
+            return self.invoke(store, instance, name);
+        }
+        match instance.get_func(&mut *store, "_start") {
+            Some(start) => start.call(&mut *store, &[], &mut []),
+            None if !self.arguments.is_empty() => Err(precast::Error::msg(
+                "the module is a library (it exports no `_start`), so it takes no arguments; \
+                 name a function with `--invoke`",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn invoke(&self, store: &mut Store<WasiCtx>, instance: Instance, name: &str) -> precast::Result<()> {
+        let function = instance.get_func(&mut *store, name).ok_or_else(|| {
+            precast::Error::msg(format!("the module exports no function `{name}`"))
+        })?;
+        let parameters = parse_arguments(store, function, &self.arguments)?;
+        let mut results: Vec<Val> =
+            function.ty(&mut *store).results().map(|ty| Val::default_for_ty(&ty)).collect();
+        function.call(&mut *store, &parameters, &mut results)?;
+        for result in &results {
+            println!("{}", show(result));
+        }
+        Ok(())
+    }
+}
+
+/// Loads an artifact that the user asked to run.
+#[allow(unsafe_code)] // Runs native code from a file.
+fn load_trusted(
+    engine: &Engine,
+    path: &std::path::Path,
+    options: &LoadOptions,
+) -> precast::Result<Module> {
+    // SAFETY: whoever names an artifact on the command line trusts it as they would any program
+    // that they run; the documentation of the command says so.
+    unsafe { Module::from_file_with(engine, path, options) }
+}
+
+/// Turns the way in which a program ended into an exit code, or an error of this command.
+fn finish(error: precast::Error, program: &str) -> Result<ExitCode> {
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        // As the system does it: the low byte counts.
+        return Ok(ExitCode::from(exit.0 as u8));
+    }
+    let trapped = error.downcast_ref::<Trap>().is_some();
+    let error = into_anyhow(error).context(format!("`{program}` failed"));
+    if trapped {
+        output::print_error(&error);
+        return Ok(ExitCode::from(TRAP_EXIT_CODE));
+    }
+    Err(error)
+}
+
+fn into_anyhow(error: precast::Error) -> anyhow::Error {
+    anyhow!(error.into_boxed_dyn_error())
+}
+
+fn parse_arguments(
+    store: &mut Store<WasiCtx>,
+    function: Func,
+    arguments: &[String],
+) -> precast::Result<Vec<Val>> {
+    let ty = function.ty(&mut *store);
+    let expected = ty.params().len();
+    if arguments.len() != expected {
+        let given = arguments.len();
+        return Err(precast::Error::msg(format!(
+            "the function takes {expected} arguments, {given} were given"
+        )));
+    }
+    arguments.iter().zip(ty.params()).map(|(text, ty)| parse_value(text, &ty)).collect()
+}
+
+fn parse_value(text: &str, ty: &precast::ValType) -> precast::Result<Val> {
+    let bad = || precast::Error::msg(format!("`{text}` is not a value of type {ty}"));
+    Ok(match ty {
+        precast::ValType::I32 => {
+            let signed = text.parse::<i32>().ok();
+            Val::I32(signed.or_else(|| text.parse::<u32>().ok().map(|v| v as i32)).ok_or_else(bad)?)
+        }
+        precast::ValType::I64 => {
+            let signed = text.parse::<i64>().ok();
+            Val::I64(signed.or_else(|| text.parse::<u64>().ok().map(|v| v as i64)).ok_or_else(bad)?)
+        }
+        precast::ValType::F32 => Val::F32(text.parse::<f32>().map_err(|_| bad())?.to_bits()),
+        precast::ValType::F64 => Val::F64(text.parse::<f64>().map_err(|_| bad())?.to_bits()),
+        _ => {
+            return Err(precast::Error::msg(format!(
+                "values of type {ty} cannot be given on the command line"
+            )));
+        }
+    })
+}
+
+fn show(value: &Val) -> String {
+    match value {
+        Val::I32(value) => value.to_string(),
+        Val::I64(value) => value.to_string(),
+        Val::F32(bits) => f32::from_bits(*bits).to_string(),
+        Val::F64(bits) => f64::from_bits(*bits).to_string(),
+        other => format!("{other:?}"),
+    }
+}
