@@ -1,0 +1,199 @@
+//! A function body on its way to the intermediate representation.
+
+use cranelift_codegen::ir::{
+    self, Block, BlockArg, InstBuilder, SourceLoc, Type, Value, ValueDef, types,
+};
+use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, Variable};
+use precast_artifact::trap::Trap;
+use smallvec::SmallVec;
+use wasmparser::BlockType;
+
+use crate::trap::trap_code;
+
+use super::control::ControlStack;
+use super::instance::Instance;
+use super::values::ValueStack;
+
+/// A function body that is being translated: what the families of operators work on.
+pub(super) struct Body<'a> {
+    /// Where the code goes.
+    pub(super) builder: FunctionBuilder<'a>,
+    /// The operands.
+    pub(super) values: &'a mut ValueStack,
+    /// The open blocks.
+    pub(super) control: &'a mut ControlStack,
+    /// What is known about the instance.
+    pub(super) instance: Instance<'a>,
+}
+
+/// Values that a branch passes to its target.
+pub(super) type BlockArgs = SmallVec<[BlockArg; 8]>;
+
+impl<'a> Body<'a> {
+    /// Where the next instruction goes.
+    pub(super) fn ins<'short>(&'short mut self) -> FuncInstBuilder<'short, 'a> {
+        self.builder.ins()
+    }
+
+    /// Notes where in the wasm file the code comes from that is generated next.
+    ///
+    /// Files beyond 4 GiB do not exist: section sizes are 32 bits.
+    pub(super) fn set_offset(&mut self, offset: usize) {
+        self.builder.set_srcloc(SourceLoc::new(offset as u32));
+    }
+
+    /// Declares the parameters of the function as its first locals.
+    pub(super) fn define_params(&mut self) {
+        let entry = self.instance.entry();
+        for index in Instance::HIDDEN_PARAMS..self.builder.block_params(entry).len() {
+            let value = self.builder.block_params(entry)[index];
+            let variable = self.builder.declare_var(self.builder.func.dfg.value_type(value));
+            self.builder.def_var(variable, value);
+        }
+    }
+
+    /// Declares `count` more locals, zero or null at first.
+    pub(super) fn define_locals(&mut self, count: u32, ty: Type) {
+        let zero = self.zero(ty);
+        for _ in 0..count {
+            let variable = self.builder.declare_var(ty);
+            self.builder.def_var(variable, zero);
+        }
+    }
+
+    /// A local. Variables are declared in the order of locals, so they have their numbers.
+    pub(super) fn local(&self, index: u32) -> Variable {
+        Variable::from_u32(index)
+    }
+
+    /// The default of a type: zero or null.
+    pub(super) fn zero(&mut self, ty: Type) -> Value {
+        match ty {
+            types::F32 => self.ins().f32const(0.0),
+            types::F64 => self.ins().f64const(0.0),
+            _ if ty.is_vector() => {
+                let bytes = vec![0; ty.bytes() as usize];
+                let zero = self.builder.func.dfg.constants.insert(bytes.into());
+                self.ins().vconst(ty, zero)
+            }
+            _ => self.ins().iconst(ty, 0),
+        }
+    }
+
+    /// Takes a condition: an `i32`, or the comparison that it was made from.
+    ///
+    /// Branching on the comparison itself spares the code generator to find out.
+    pub(super) fn pop_condition(&mut self) -> Value {
+        let value = self.values.pop();
+        let dfg = &self.builder.func.dfg;
+        if let ValueDef::Result(inst, _) = dfg.value_def(value)
+            && let ir::InstructionData::Unary { opcode: ir::Opcode::Uextend, arg } = dfg.insts[inst]
+            && dfg.value_type(arg) == types::I8
+        {
+            arg
+        } else {
+            value
+        }
+    }
+
+    /// Pushes a comparison's result, which is a byte, as the `i32` it is in wasm.
+    pub(super) fn push_bool(&mut self, value: Value) {
+        let value = self.ins().uextend(types::I32, value);
+        self.values.push(value);
+    }
+
+    /// Takes an index or a length of a memory or a table, as 64 bits.
+    pub(super) fn pop_index(&mut self, width: Width) -> Value {
+        let value = self.values.pop();
+        self.extend_index(value, width)
+    }
+
+    /// An index or a length of a memory or a table, as 64 bits.
+    pub(super) fn extend_index(&mut self, value: Value, width: Width) -> Value {
+        match width {
+            Width::Bits32 => self.ins().uextend(types::I64, value),
+            Width::Bits64 => value,
+        }
+    }
+
+    /// Pushes 64 bits as an index or a length of a memory or a table.
+    pub(super) fn push_index(&mut self, value: Value, width: Width) {
+        let value = match width {
+            Width::Bits32 => self.ins().ireduce(types::I32, value),
+            Width::Bits64 => value,
+        };
+        self.values.push(value);
+    }
+
+    /// The constant `value` of 32 bits.
+    pub(super) fn const32(&mut self, value: u32) -> Value {
+        self.ins().iconst(types::I32, i64::from(value))
+    }
+
+    /// The constant `value` of 64 bits.
+    pub(super) fn const64(&mut self, value: u64) -> Value {
+        self.ins().iconst(types::I64, value.cast_signed())
+    }
+
+    /// Stops always: nothing up to the next label can be reached.
+    pub(super) fn trap(&mut self, trap: Trap) {
+        self.ins().trap(trap_code(trap));
+        self.control.set_unreachable();
+    }
+
+    /// A new code block with the types `params` as parameters.
+    pub(super) fn block_with_params(&mut self, params: &[Type]) -> Block {
+        let block = self.builder.create_block();
+        for &ty in params {
+            self.builder.append_block_param(block, ty);
+        }
+        block
+    }
+
+    /// Goes on in `block`, to which nothing more will branch.
+    pub(super) fn continue_in(&mut self, block: Block) {
+        self.builder.switch_to_block(block);
+        self.builder.seal_block(block);
+    }
+
+    /// The top `count` operands, as what a branch passes to its target.
+    pub(super) fn branch_args(&self, count: usize) -> BlockArgs {
+        self.values.top(count).iter().map(|&value| BlockArg::Value(value)).collect()
+    }
+
+    /// How many parameters and results a block has.
+    pub(super) fn arity(&self, ty: BlockType) -> (usize, usize) {
+        match ty {
+            BlockType::Empty => (0, 0),
+            BlockType::Type(_) => (0, 1),
+            BlockType::FuncType(index) => {
+                let ty = self.instance.func_type(index);
+                (ty.params.len(), ty.results.len())
+            }
+        }
+    }
+}
+
+/// How wide the indices of a memory or a table are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Width {
+    /// 32 bits.
+    Bits32,
+    /// 64 bits.
+    Bits64,
+}
+
+impl Width {
+    /// The width of the indices of a memory or table that is of the 64-bit kind or not.
+    pub(super) fn new(is_64: bool) -> Width {
+        if is_64 { Width::Bits64 } else { Width::Bits32 }
+    }
+
+    /// The largest index.
+    pub(super) fn max(self) -> u64 {
+        match self {
+            Width::Bits32 => u32::MAX.into(),
+            Width::Bits64 => u64::MAX,
+        }
+    }
+}

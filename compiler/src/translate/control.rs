@@ -1,0 +1,112 @@
+//! The blocks of wasm that are open, and whether what comes next can be reached.
+
+use cranelift_codegen::ir::Block;
+use precast_artifact::index::TypeIndex;
+use wasmparser::BlockType;
+
+/// The open blocks of the function that is being translated, outermost first.
+#[derive(Default)]
+pub(super) struct ControlStack {
+    frames: Vec<Frame>,
+    unreachable: bool,
+    /// How many blocks have been opened in code that cannot be reached: nothing of them is
+    /// translated, they are only counted.
+    skipped: usize,
+}
+
+/// An open block.
+pub(super) struct Frame {
+    /// What it is.
+    pub(super) kind: FrameKind,
+    /// Its parameters and results.
+    pub(super) ty: BlockType,
+    /// How many operands there are below its parameters.
+    pub(super) height: usize,
+    /// The code behind its end, with its results as parameters. Made when something first
+    /// branches to it.
+    pub(super) next: Option<Block>,
+}
+
+/// What an open block is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FrameKind {
+    /// The body of the function.
+    Function,
+    /// A `block`.
+    Block,
+    /// A `loop`.
+    Loop {
+        /// Its first code, with its parameters.
+        header: Block,
+    },
+    /// An `if`, before its `else`. The operand stack holds its parameters twice, once for
+    /// each branch.
+    If {
+        /// What runs when the condition does not hold.
+        otherwise: Block,
+    },
+    /// An `if` after its `else`.
+    Else,
+}
+
+impl ControlStack {
+    /// Forgets everything but the body of a function of the type `ty`.
+    pub(super) fn clear(&mut self, ty: TypeIndex) {
+        self.frames.clear();
+        self.unreachable = false;
+        self.skipped = 0;
+        let ty = BlockType::FuncType(ty.0);
+        self.frames.push(Frame { kind: FrameKind::Function, ty, height: 0, next: None });
+    }
+
+    /// Whether the next operator can be reached.
+    pub(super) fn is_reachable(&self) -> bool {
+        !self.unreachable
+    }
+
+    /// Notes that the code was left: what follows is skipped up to the next label.
+    pub(super) fn set_unreachable(&mut self) {
+        self.unreachable = true;
+    }
+
+    /// Notes that code is entered again.
+    pub(super) fn set_reachable(&mut self) {
+        self.unreachable = false;
+    }
+
+    /// Counts a block that cannot be reached.
+    pub(super) fn skip_block(&mut self) {
+        self.skipped += 1;
+    }
+
+    /// Whether the innermost block is one that was skipped.
+    pub(super) fn is_in_skipped(&self) -> bool {
+        self.skipped != 0
+    }
+
+    /// Closes the innermost skipped block.
+    pub(super) fn end_skipped(&mut self) {
+        self.skipped -= 1;
+    }
+
+    /// Opens a block.
+    pub(super) fn push(&mut self, frame: Frame) {
+        self.frames.push(frame);
+    }
+
+    /// Closes the innermost block.
+    pub(super) fn pop(&mut self) -> Frame {
+        self.frames.pop().expect("validation matches blocks")
+    }
+
+    /// The innermost block.
+    pub(super) fn innermost(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("validation matches blocks")
+    }
+
+    /// The block that a branch with the given depth leaves or, for a loop, repeats.
+    pub(super) fn target(&mut self, depth: u32) -> &mut Frame {
+        let index = self.frames.len() - 1 - depth as usize;
+        &mut self.frames[index]
+    }
+}

@@ -1,0 +1,258 @@
+//! What is known, while a function is translated, about the instance that it will run in.
+
+use std::mem::offset_of;
+
+use cranelift_codegen::FxHashMap;
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::{
+    self, Block, ExtFuncData, ExternalName, FuncRef, GlobalValueData, Inst, InstBuilder, SigRef,
+    Type, Value, types,
+};
+use cranelift_frontend::FunctionBuilder;
+use precast_artifact::helper::Helper;
+use precast_artifact::index::TypeIndex;
+use precast_artifact::types::FuncType;
+use precast_artifact::vmcontext::{Place, VMContextHeader, VMStoreContext};
+use wasmparser::{AbstractHeapType, HeapType, ValType};
+
+use crate::parsed::ParsedModule;
+use crate::signature::{POINTER, helper_signature, wasm_signature};
+use crate::symbol::Symbol;
+
+use super::Environment;
+use super::regions::invariant;
+
+/// The instance, seen from the code of one function.
+pub(super) struct Instance<'a> {
+    /// The module that it is an instance of.
+    pub(super) module: &'a ParsedModule<'a>,
+    /// Which accesses must not be speculated out of bounds.
+    pub(super) spectre: Spectre,
+    entry: Block,
+    vmctx: Value,
+    links: &'a mut Links,
+}
+
+/// Which accesses must not be speculated out of bounds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spectre {
+    /// Those to memories.
+    pub(super) memories: bool,
+    /// Those to tables.
+    pub(super) tables: bool,
+}
+
+/// What the function refers to, each declared once.
+#[derive(Default)]
+pub(super) struct Links {
+    functions: FxHashMap<Symbol, FuncRef>,
+    signatures: FxHashMap<TypeIndex, SigRef>,
+    invariants: FxHashMap<(Value, i32), Value>,
+    last_invariant: Option<Inst>,
+}
+
+/// An address in the VMContext or behind one of its pointers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Location {
+    /// The pointer.
+    pub(super) base: Value,
+    /// What to add to it.
+    pub(super) offset: i32,
+}
+
+impl Location {
+    /// The location of a field of the structure here.
+    pub(super) fn field(self, offset: usize) -> Location {
+        Location { base: self.base, offset: self.offset + offset as i32 }
+    }
+}
+
+impl<'a> Instance<'a> {
+    /// How many parameters a function has before those of wasm.
+    pub(super) const HIDDEN_PARAMS: usize = 2;
+
+    /// Opens the function's entry block, with the check of the stack limit before it.
+    pub(super) fn new(
+        environment: &Environment<'a>,
+        builder: &mut FunctionBuilder<'_>,
+        links: &'a mut Links,
+    ) -> Instance<'a> {
+        let Links { functions, signatures, invariants, last_invariant } = links;
+        functions.clear();
+        signatures.clear();
+        invariants.clear();
+        *last_invariant = None;
+
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        builder.seal_block(entry);
+        builder.ensure_inserted_block();
+        limit_stack(builder.func);
+
+        let flags = environment.isa.flags();
+        Instance {
+            module: environment.module,
+            spectre: Spectre {
+                memories: flags.enable_heap_access_spectre_mitigation(),
+                tables: flags.enable_table_access_spectre_mitigation(),
+            },
+            entry,
+            vmctx: builder.block_params(entry)[0],
+            links,
+        }
+    }
+
+    /// The first block of the function.
+    pub(super) fn entry(&self) -> Block {
+        self.entry
+    }
+
+    /// The VMContext.
+    pub(super) fn vmctx(&self) -> Value {
+        self.vmctx
+    }
+
+    /// How a value of a type lies in a register.
+    pub(super) fn value_type(&self, ty: ValType) -> Type {
+        match ty {
+            ValType::I32 => types::I32,
+            ValType::I64 => types::I64,
+            ValType::F32 => types::F32,
+            ValType::F64 => types::F64,
+            ValType::V128 => types::I8X16,
+            ValType::Ref(ty) => self.reference_type(ty.heap_type()),
+        }
+    }
+
+    /// How a reference lies in a register.
+    pub(super) fn reference_type(&self, ty: HeapType) -> Type {
+        match ty {
+            HeapType::Abstract {
+                ty: AbstractHeapType::Func | AbstractHeapType::NoFunc, ..
+            } => POINTER,
+            HeapType::Abstract { .. } => types::I32,
+            // Only function types are defined types so far.
+            HeapType::Concrete(_) | HeapType::Exact(_) => POINTER,
+        }
+    }
+
+    /// A function type of the module.
+    pub(super) fn func_type(&self, index: u32) -> &'a FuncType {
+        self.module.func_type(TypeIndex(index))
+    }
+
+    /// What never changes at `offset` from `base`, which is the VMContext or was itself
+    /// returned from here.
+    ///
+    /// Such loads are collected at the start of the function, where they serve all of it;
+    /// the optimiser puts them where they are needed.
+    pub(super) fn invariant(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        ty: Type,
+        Location { base, offset }: Location,
+    ) -> Value {
+        if let Some(&value) = self.links.invariants.get(&(base, offset)) {
+            return value;
+        }
+        let mut cursor = FuncCursor::new(builder.func);
+        match self.links.last_invariant {
+            Some(inst) => cursor.goto_after_inst(inst),
+            None => cursor.goto_first_insertion_point(self.entry),
+        }
+        let value = cursor.ins().load(ty, invariant(), base, offset);
+        self.links.last_invariant = cursor.func.dfg.value_def(value).inst();
+        self.links.invariants.insert((base, offset), value);
+        value
+    }
+
+    /// A place in the VMContext, by its offset.
+    pub(super) fn location(&self, offset: u32) -> Location {
+        // `VMOffsets` keeps them below 2 GiB.
+        Location { base: self.vmctx, offset: offset as i32 }
+    }
+
+    /// Where the definition of a memory, table or global is.
+    pub(super) fn definition(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        place: Place,
+    ) -> Location {
+        match place {
+            Place::Inline(offset) => self.location(offset),
+            Place::Pointer(offset) => {
+                let location = self.location(offset);
+                Location { base: self.invariant(builder, POINTER, location), offset: 0 }
+            }
+        }
+    }
+
+    /// The engine-wide index of a type.
+    pub(super) fn type_id(&mut self, builder: &mut FunctionBuilder<'_>, ty: TypeIndex) -> Value {
+        let ids = self.location(offset_of!(VMContextHeader, type_ids) as u32);
+        let base = self.invariant(builder, POINTER, ids);
+        let offset = i32::try_from(ty.0 * 4).expect("validation limits the number of types");
+        self.invariant(builder, types::I32, Location { base, offset })
+    }
+
+    /// The signature of functions of a type, for indirect calls.
+    pub(super) fn signature(&mut self, func: &mut ir::Function, index: TypeIndex) -> SigRef {
+        let ty = self.module.func_type(index);
+        *self
+            .links
+            .signatures
+            .entry(index)
+            .or_insert_with(|| func.import_signature(wasm_signature(ty)))
+    }
+
+    /// A function of this module of the type `ty`, to be called directly.
+    pub(super) fn function(
+        &mut self,
+        func: &mut ir::Function,
+        symbol: Symbol,
+        ty: TypeIndex,
+    ) -> FuncRef {
+        let signature = self.signature(func, ty);
+        *self
+            .links
+            .functions
+            .entry(symbol)
+            .or_insert_with(|| import_function(func, symbol, signature))
+    }
+
+    /// The trampoline to a helper.
+    pub(super) fn helper(&mut self, func: &mut ir::Function, helper: Helper) -> FuncRef {
+        let symbol = Symbol::Helper(helper);
+        *self.links.functions.entry(symbol).or_insert_with(|| {
+            let signature = func.import_signature(helper_signature(helper));
+            import_function(func, symbol, signature)
+        })
+    }
+}
+
+fn import_function(func: &mut ir::Function, symbol: Symbol, signature: SigRef) -> FuncRef {
+    let name = func.declare_imported_user_function(symbol.to_user_name());
+    func.import_function(ExtFuncData {
+        name: ExternalName::user(name),
+        signature,
+        colocated: true,
+        patchable: false,
+    })
+}
+
+/// Makes the prologue compare the stack pointer with the store's limit.
+fn limit_stack(func: &mut ir::Function) {
+    let flags = func.dfg.mem_flags.insert_unchecked(invariant());
+    let vmctx = func.create_global_value(GlobalValueData::VMContext);
+    let mut load = |base, offset: usize| {
+        func.create_global_value(GlobalValueData::Load {
+            base,
+            offset: (offset as i32).into(),
+            global_type: POINTER,
+            flags,
+        })
+    };
+    let store = load(vmctx, offset_of!(VMContextHeader, store));
+    func.stack_limit = Some(load(store, offset_of!(VMStoreContext, stack_limit)));
+}

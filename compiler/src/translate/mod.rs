@@ -1,0 +1,146 @@
+//! Translates the bodies of functions to Cranelift's intermediate representation.
+//!
+//! ```text
+//! FunctionBody --read--> Operator --validate--> operator.rs --family--> ops/*.rs --> ir::Function
+//! ```
+//!
+//! Validation and translation are one pass: an operator is translated right after the
+//! validator has accepted it, so that families need no checks of their own. The state of a
+//! translation is in three parts: the operands ([`values`]), the open blocks ([`control`])
+//! and what is known about the instance that the code will run in ([`instance`]).
+//! [`operator`] is the table from operators to the families in [`ops`].
+
+mod body;
+mod control;
+mod instance;
+mod operator;
+mod ops;
+mod regions;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use cranelift_codegen::ir;
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
+use wasmparser::{
+    FuncValidator, FunctionBody, LocalsReader, OperatorsReader, OperatorsReaderAllocations,
+    ValidatorResources,
+};
+
+use crate::error::{CompileError, FunctionName};
+use crate::parsed::ParsedModule;
+use crate::signature::wasm_signature;
+use crate::symbol::Symbol;
+
+use self::body::Body;
+use self::control::ControlStack;
+use self::instance::{Instance, Links};
+use self::values::ValueStack;
+
+/// What every function of a module is translated with.
+#[derive(Clone, Copy)]
+pub(crate) struct Environment<'a> {
+    /// The module.
+    pub(crate) module: &'a ParsedModule<'a>,
+    /// The target, with its flags.
+    pub(crate) isa: &'a dyn TargetIsa,
+}
+
+/// Translates one function after another, and keeps the memory it needs for that.
+#[derive(Default)]
+pub(crate) struct FunctionTranslator {
+    builder: FunctionBuilderContext,
+    operators: OperatorsReaderAllocations,
+    values: ValueStack,
+    control: ControlStack,
+    links: Links,
+}
+
+impl FunctionTranslator {
+    /// A translator that has not translated anything.
+    pub(crate) fn new() -> FunctionTranslator {
+        FunctionTranslator::default()
+    }
+
+    /// Translates the function `index` into `func`, which is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::Invalid`] when `validator` refuses the body. `func` is of no use then;
+    /// the translator is.
+    pub(crate) fn translate(
+        &mut self,
+        environment: &Environment<'_>,
+        index: DefinedFuncIndex,
+        body: &FunctionBody<'_>,
+        validator: &mut FuncValidator<ValidatorResources>,
+        func: &mut ir::Function,
+    ) -> Result<(), CompileError> {
+        let module = environment.module;
+        let function = module.function_index(index);
+        func.name = ir::UserFuncName::User(Symbol::Function(index).to_user_name());
+        func.signature = wasm_signature(module.function_type(function));
+
+        let result = self.translate_body(environment, function, body, validator, func);
+        if result.is_err() {
+            // What is left of an unfinished function must not leak into the next one.
+            self.builder = FunctionBuilderContext::new();
+        }
+        result
+    }
+
+    fn translate_body(
+        &mut self,
+        environment: &Environment<'_>,
+        function: FuncIndex,
+        function_body: &FunctionBody<'_>,
+        validator: &mut FuncValidator<ValidatorResources>,
+        func: &mut ir::Function,
+    ) -> Result<(), CompileError> {
+        self.values.clear();
+        self.control.clear(environment.module.function_types[function.as_usize()]);
+        let mut builder = FunctionBuilder::new(func, &mut self.builder);
+        let instance = Instance::new(environment, &mut builder, &mut self.links);
+        let mut body =
+            Body { builder, values: &mut self.values, control: &mut self.control, instance };
+
+        body.define_params();
+        let locals = function_body.get_locals_reader()?;
+        let reader = define_locals(&mut body, locals, validator)?;
+        let mut reader =
+            OperatorsReader::new_with_allocs(reader, std::mem::take(&mut self.operators));
+        while !reader.eof() {
+            let offset = reader.original_position();
+            let operator = reader.read()?;
+            validator.op(offset, &operator)?;
+            body.set_offset(offset);
+            operator::step(&mut body, &operator).map_err(|unsupported| CompileError::Internal {
+                function: FunctionName { index: Some(function), name: None },
+                message: unsupported.to_string(),
+            })?;
+        }
+        reader.finish()?;
+        self.operators = reader.into_allocations();
+        body.builder.finalize(environment.isa.frontend_config());
+        Ok(())
+    }
+}
+
+/// Reads and validates the declarations of locals; what remains are the operators.
+fn define_locals<'wasm>(
+    body: &mut Body<'_>,
+    mut locals: LocalsReader<'wasm>,
+    validator: &mut FuncValidator<ValidatorResources>,
+) -> Result<wasmparser::BinaryReader<'wasm>, CompileError> {
+    for _ in 0..locals.get_count() {
+        let offset = locals.original_position();
+        let (count, ty) = locals.read()?;
+        // First, since it is what limits the number of locals.
+        validator.define_locals(offset, count, ty)?;
+        body.define_locals(count, body.instance.value_type(ty));
+    }
+    Ok(locals.get_binary_reader())
+}

@@ -1,0 +1,205 @@
+//! Addresses in linear memories, and the checks that keep them inside.
+
+use std::mem::offset_of;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use precast_artifact::index::MemoryIndex;
+use precast_artifact::module::{Bounds, MemoryPlan};
+use precast_artifact::trap::Trap;
+use precast_artifact::vmcontext::VMMemoryDefinition;
+use wasmparser::MemArg;
+
+use crate::signature::POINTER;
+use crate::translate::body::{Body, Width};
+use crate::translate::instance::Location;
+use crate::translate::regions::{Entity, Region};
+use crate::trap::trap_code;
+
+/// How much at address 0 faults on every supported system: the smallest page size.
+const NULL_PAGE: u64 = 4096;
+
+/// Where an access goes, and how.
+pub(super) struct Address {
+    /// A pointer.
+    pub(super) base: Value,
+    /// What is added to it.
+    pub(super) offset: i32,
+    /// The flags of the access.
+    pub(super) flags: MemFlagsData,
+}
+
+/// What keeps an access inside its memory.
+enum Check {
+    /// The address space around the memory: whatever is not part of it faults.
+    Faults,
+    /// A comparison, which holds when the access is outside. Where it does not hold, the
+    /// access is inside or faults.
+    Outside(Value),
+    /// Nothing: no index is inside.
+    Never,
+}
+
+/// A memory, as far as it is known at compile time.
+#[derive(Clone, Copy)]
+pub(super) struct Memory {
+    index: MemoryIndex,
+    plan: MemoryPlan,
+}
+
+impl Memory {
+    /// The memory at `index`.
+    pub(super) fn new(body: &Body<'_>, index: u32) -> Memory {
+        let index = MemoryIndex(index);
+        Memory { index, plan: body.instance.module.module.memories[index.as_usize()] }
+    }
+
+    /// The width of its indices.
+    pub(super) fn width(&self) -> Width {
+        Width::new(self.plan.ty.memory64)
+    }
+
+    /// Binary logarithm of its page size in bytes.
+    pub(super) fn page_size_log2(&self) -> u8 {
+        self.plan.ty.page_size_log2
+    }
+
+    /// Its current size in bytes.
+    pub(super) fn length(&self, body: &mut Body<'_>) -> Value {
+        match self.fixed_length() {
+            Some(length) => body.const64(length),
+            None => {
+                let location = self.definition(body).field(offset_of!(VMMemoryDefinition, length));
+                let flags = Region::Definitions.trusted(body.builder.func);
+                body.ins().load(types::I64, flags, location.base, location.offset)
+            }
+        }
+    }
+
+    /// Takes the index of an access to `size` bytes, and makes sure that the access goes to
+    /// the memory or faults. `None` when it always traps; nothing after it is reached then.
+    pub(super) fn access(self, body: &mut Body<'_>, memarg: &MemArg, size: u32) -> Option<Address> {
+        let index = body.pop_index(self.width());
+        let end = memarg.offset.checked_add(size.into()).filter(|&end| end <= self.max_length());
+        let check = match end {
+            Some(end) => self.check(body, index, end),
+            None => Check::Never,
+        };
+        let (Check::Faults | Check::Outside(_)) = check else {
+            body.trap(Trap::MemoryOutOfBounds);
+            return None;
+        };
+
+        let base = self.base(body);
+        let mut base = body.ins().iadd(base, index);
+        let mut offset = i32::try_from(memarg.offset).ok();
+        if offset.is_none() {
+            base = add_offset(body, base, memarg.offset);
+        }
+        if let Check::Outside(outside) = check {
+            if body.instance.spectre.memories {
+                if end.is_none_or(|end| end > NULL_PAGE) && offset.is_some() {
+                    // With the offset, null would no longer be sure to fault.
+                    base = add_offset(body, base, memarg.offset);
+                    offset = None;
+                }
+                let null = body.const64(0);
+                base = body.ins().select_spectre_guard(outside, null, base);
+            } else {
+                body.ins().trapnz(outside, trap_code(Trap::MemoryOutOfBounds));
+            }
+        }
+        let entity = Entity::new(self.index.0, body.instance.module.module.imported.memories);
+        let flags = Region::Memory(entity).trapping(body.builder.func, Trap::MemoryOutOfBounds);
+        Some(Address { base, offset: offset.unwrap_or(0), flags })
+    }
+
+    /// The check for an access that ends `end` bytes behind `index`.
+    fn check(&self, body: &mut Body<'_>, index: Value, end: u64) -> Check {
+        let outside = match self.plan.bounds {
+            Bounds::Guard { reservation, guard } => {
+                let reach = reservation.saturating_add(guard);
+                if self.width().max().checked_add(end).is_some_and(|last| last <= reach) {
+                    return Check::Faults;
+                }
+                // The memory never grows beyond its reservation.
+                let Some(last_index) = reach.checked_sub(end) else { return Check::Never };
+                let last_index = body.const64(last_index);
+                body.ins().icmp(IntCC::UnsignedGreaterThan, index, last_index)
+            }
+            // Accesses through the same index share this comparison, whatever their offset.
+            Bounds::Explicit { guard } if end <= guard => {
+                let length = self.length(body);
+                body.ins().icmp(IntCC::UnsignedGreaterThan, index, length)
+            }
+            Bounds::Explicit { .. } => {
+                let length = self.length(body);
+                let end_value = body.const64(end);
+                if end <= self.min_length() {
+                    let last_index = body.ins().isub(length, end_value);
+                    body.ins().icmp(IntCC::UnsignedGreaterThan, index, last_index)
+                } else {
+                    let trap = trap_code(Trap::MemoryOutOfBounds);
+                    let index_end = match self.width() {
+                        // An offset to such a memory has 32 bits, too.
+                        Width::Bits32 => body.ins().iadd(index, end_value),
+                        Width::Bits64 => body.ins().uadd_overflow_trap(index, end_value, trap),
+                    };
+                    body.ins().icmp(IntCC::UnsignedGreaterThan, index_end, length)
+                }
+            }
+        };
+        Check::Outside(outside)
+    }
+
+    /// The address of its first byte.
+    fn base(&self, body: &mut Body<'_>) -> Value {
+        let location = self.definition(body).field(offset_of!(VMMemoryDefinition, base));
+        if self.never_moves() {
+            body.instance.invariant(&mut body.builder, POINTER, location)
+        } else {
+            let flags = Region::Definitions.trusted(body.builder.func);
+            body.ins().load(POINTER, flags, location.base, location.offset)
+        }
+    }
+
+    fn definition(&self, body: &mut Body<'_>) -> Location {
+        let place = body.instance.module.offsets.memory(self.index, self.plan.ty.shared);
+        body.instance.definition(&mut body.builder, place)
+    }
+
+    fn never_moves(&self) -> bool {
+        matches!(self.plan.bounds, Bounds::Guard { .. })
+            || self.plan.ty.shared
+            || self.fixed_length().is_some()
+    }
+
+    /// The smallest size in bytes that it can have.
+    fn min_length(&self) -> u64 {
+        self.bytes(self.plan.ty.limits.min)
+    }
+
+    /// The largest size in bytes that it can have.
+    fn max_length(&self) -> u64 {
+        let addressable = match self.width() {
+            Width::Bits32 => 1 << 32,
+            Width::Bits64 => u64::MAX,
+        };
+        self.plan.ty.limits.max.map_or(addressable, |max| self.bytes(max).min(addressable))
+    }
+
+    /// Its size in bytes when it cannot change.
+    fn fixed_length(&self) -> Option<u64> {
+        let limits = self.plan.ty.limits;
+        (limits.max == Some(limits.min)).then(|| self.min_length())
+    }
+
+    fn bytes(&self, pages: u64) -> u64 {
+        pages.saturating_mul(self.plan.ty.page_size())
+    }
+}
+
+fn add_offset(body: &mut Body<'_>, base: Value, offset: u64) -> Value {
+    let offset = body.const64(offset);
+    body.ins().iadd(base, offset)
+}

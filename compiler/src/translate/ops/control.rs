@@ -1,0 +1,184 @@
+//! Blocks and branches.
+//!
+//! The code behind a block's end is a code block of its own only when something branches
+//! to it. A block is sealed as soon as nothing more can branch to it: at its first
+//! instruction, except for the header of a loop, which is sealed at the loop's end.
+
+use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Type, Value};
+use precast_artifact::trap::Trap;
+use smallvec::SmallVec;
+use wasmparser::{BlockType, BrTable};
+
+use crate::signature::value_type;
+use crate::translate::body::Body;
+use crate::translate::control::{Frame, FrameKind};
+
+/// `unreachable`.
+pub(in crate::translate) fn unreachable(body: &mut Body<'_>) {
+    body.trap(Trap::Unreachable);
+}
+
+/// `block`.
+pub(in crate::translate) fn block(body: &mut Body<'_>, ty: BlockType) {
+    let height = body.values.len() - body.arity(ty).0;
+    body.control.push(Frame { kind: FrameKind::Block, ty, height, next: None });
+}
+
+/// `loop`.
+pub(in crate::translate) fn loop_(body: &mut Body<'_>, ty: BlockType) {
+    let (params, _) = body.arity(ty);
+    let header = body.block_with_params(&param_types(body, ty));
+    let args = body.branch_args(params);
+    body.ins().jump(header, &args);
+    body.builder.switch_to_block(header);
+    body.values.drop(params);
+    push_block_params(body, header);
+    let height = body.values.len() - params;
+    body.control.push(Frame { kind: FrameKind::Loop { header }, ty, height, next: None });
+}
+
+/// `if`.
+pub(in crate::translate) fn if_(body: &mut Body<'_>, ty: BlockType) {
+    let condition = body.pop_condition();
+    let then = body.builder.create_block();
+    let otherwise = body.builder.create_block();
+    body.ins().brif(condition, then, &[], otherwise, &[]);
+    body.builder.seal_block(otherwise);
+    body.continue_in(then);
+    let (params, _) = body.arity(ty);
+    let height = body.values.len() - params;
+    body.values.duplicate(params);
+    body.control.push(Frame { kind: FrameKind::If { otherwise }, ty, height, next: None });
+}
+
+/// `else`, also of an `if` whose first branch does not reach it.
+pub(in crate::translate) fn else_(body: &mut Body<'_>) {
+    let &mut Frame { kind, ty, height, .. } = body.control.innermost();
+    let FrameKind::If { otherwise } = kind else { unreachable!("validation matches blocks") };
+    if body.control.is_reachable() {
+        leave(body);
+    }
+    body.values.truncate(height + body.arity(ty).0);
+    body.control.innermost().kind = FrameKind::Else;
+    body.control.set_reachable();
+    body.builder.switch_to_block(otherwise);
+}
+
+/// `end`, also of a block whose end is not reached from within.
+pub(in crate::translate) fn end(body: &mut Body<'_>) {
+    if let FrameKind::If { .. } = body.control.innermost().kind {
+        // Without an `else`, the parameters are the results.
+        else_(body);
+    }
+    if body.control.is_reachable() && body.control.innermost().next.is_some() {
+        leave(body);
+    }
+    let frame = body.control.pop();
+    if let FrameKind::Loop { header } = frame.kind {
+        body.builder.seal_block(header);
+    }
+    if let Some(next) = frame.next {
+        body.continue_in(next);
+        body.control.set_reachable();
+        body.values.truncate(frame.height);
+        push_block_params(body, next);
+    } else if !body.control.is_reachable() {
+        body.values.truncate(frame.height);
+    }
+    if frame.kind == FrameKind::Function && body.control.is_reachable() {
+        let results = SmallVec::<[Value; 4]>::from_slice(body.values.top(body.values.len()));
+        body.ins().return_(&results);
+    }
+}
+
+/// `br`.
+pub(in crate::translate) fn br(body: &mut Body<'_>, depth: u32) {
+    if body.control.target(depth).kind == FrameKind::Function {
+        return return_(body);
+    }
+    let (block, arity) = target(body, depth);
+    let args = body.branch_args(arity);
+    body.ins().jump(block, &args);
+    body.control.set_unreachable();
+}
+
+/// `br_if`.
+pub(in crate::translate) fn br_if(body: &mut Body<'_>, depth: u32) {
+    let condition = body.pop_condition();
+    let (block, arity) = target(body, depth);
+    let args = body.branch_args(arity);
+    let fall_through = body.builder.create_block();
+    body.ins().brif(condition, block, &args, fall_through, &[]);
+    body.continue_in(fall_through);
+}
+
+/// `br_table`.
+pub(in crate::translate) fn br_table(body: &mut Body<'_>, table: &BrTable<'_>) {
+    let index = body.values.pop();
+    // Every target takes the same values, and many are usually the same.
+    let mut call = |depth| {
+        let (block, arity) = target(body, depth);
+        let args = body.values.top(arity).iter().map(|&value| BlockArg::Value(value));
+        BlockCall::new(block, args, &mut body.builder.func.dfg.value_lists)
+    };
+    let default = call(table.default());
+    // The validator has read them already.
+    let targets: Vec<BlockCall> = table.targets().map_while(Result::ok).map(call).collect();
+    let table = body.builder.create_jump_table(JumpTableData::new(default, &targets));
+    body.ins().br_table(index, table);
+    body.control.set_unreachable();
+}
+
+/// `return`.
+pub(in crate::translate) fn return_(body: &mut Body<'_>) {
+    let count = body.builder.func.signature.returns.len();
+    let results = SmallVec::<[Value; 4]>::from_slice(body.values.top(count));
+    body.ins().return_(&results);
+    body.control.set_unreachable();
+}
+
+/// Where a branch with the given depth goes, and how many operands it takes along.
+fn target(body: &mut Body<'_>, depth: u32) -> (Block, usize) {
+    let &mut Frame { kind, ty, next, .. } = body.control.target(depth);
+    let (params, results) = body.arity(ty);
+    if let FrameKind::Loop { header } = kind {
+        return (header, params);
+    }
+    let next = next.unwrap_or_else(|| {
+        let next = body.block_with_params(&result_types(body, ty));
+        body.control.target(depth).next = Some(next);
+        next
+    });
+    (next, results)
+}
+
+/// Goes from within the innermost block, which is not a loop, to the code behind its end.
+fn leave(body: &mut Body<'_>) {
+    let (next, results) = target(body, 0);
+    let args = body.branch_args(results);
+    body.ins().jump(next, &args);
+    body.control.set_unreachable();
+}
+
+fn push_block_params(body: &mut Body<'_>, block: Block) {
+    body.values.extend(body.builder.block_params(block));
+}
+
+fn param_types(body: &Body<'_>, ty: BlockType) -> SmallVec<[Type; 4]> {
+    match ty {
+        BlockType::Empty | BlockType::Type(_) => SmallVec::new(),
+        BlockType::FuncType(index) => {
+            body.instance.func_type(index).params.iter().map(|&ty| value_type(ty)).collect()
+        }
+    }
+}
+
+fn result_types(body: &Body<'_>, ty: BlockType) -> SmallVec<[Type; 4]> {
+    match ty {
+        BlockType::Empty => SmallVec::new(),
+        BlockType::Type(ty) => SmallVec::from_slice(&[body.instance.value_type(ty)]),
+        BlockType::FuncType(index) => {
+            body.instance.func_type(index).results.iter().map(|&ty| value_type(ty)).collect()
+        }
+    }
+}

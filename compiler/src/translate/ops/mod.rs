@@ -1,0 +1,14 @@
+//! The families of operators. Each is a module of functions that take their operands from
+//! the stack, generate code and push their results; they run only where code is reachable.
+
+pub(super) mod bulk;
+pub(super) mod calls;
+pub(super) mod control;
+pub(super) mod memory;
+pub(super) mod numeric;
+pub(super) mod reference;
+pub(super) mod table;
+pub(super) mod variable;
+
+mod address;
+mod element;

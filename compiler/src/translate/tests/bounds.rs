@@ -1,0 +1,1 @@
+//! How accesses and calls look in the intermediate representation.

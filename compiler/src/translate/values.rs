@@ -1,0 +1,72 @@
+//! The operands of wasm's stack machine, as values of the intermediate representation.
+
+use cranelift_codegen::ir::Value;
+
+/// The operand stack of the function that is being translated.
+///
+/// While code is reachable it has exactly the operands that validation has seen, so that
+/// nothing here can underflow.
+#[derive(Default)]
+pub(super) struct ValueStack {
+    values: Vec<Value>,
+}
+
+impl ValueStack {
+    /// How many operands there are.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Pushes an operand.
+    pub(super) fn push(&mut self, value: Value) {
+        self.values.push(value);
+    }
+
+    /// Pushes operands, the last one on top.
+    pub(super) fn extend(&mut self, values: &[Value]) {
+        self.values.extend_from_slice(values);
+    }
+
+    /// Pushes the top `count` operands once more.
+    pub(super) fn duplicate(&mut self, count: usize) {
+        self.values.extend_from_within(self.values.len() - count..);
+    }
+
+    /// Takes the top operand.
+    pub(super) fn pop(&mut self) -> Value {
+        self.values.pop().expect("validation counts operands")
+    }
+
+    /// Takes the two top operands, deeper one first.
+    pub(super) fn pop2(&mut self) -> (Value, Value) {
+        let second = self.pop();
+        (self.pop(), second)
+    }
+
+    /// Takes the three top operands, deepest one first.
+    pub(super) fn pop3(&mut self) -> (Value, Value, Value) {
+        let third = self.pop();
+        let (first, second) = self.pop2();
+        (first, second, third)
+    }
+
+    /// The top `count` operands, deepest one first.
+    pub(super) fn top(&self, count: usize) -> &[Value] {
+        &self.values[self.values.len() - count..]
+    }
+
+    /// Drops operands until `len` remain.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.values.truncate(len);
+    }
+
+    /// Drops the top `count` operands.
+    pub(super) fn drop(&mut self, count: usize) {
+        self.truncate(self.len() - count);
+    }
+
+    /// Drops everything.
+    pub(super) fn clear(&mut self) {
+        self.values.clear();
+    }
+}
