@@ -3,32 +3,36 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::WasmFeatures;
+use crate::section::section;
+use crate::{UnknownChoice, WasmFeatures, choice};
 
-/// Everything besides the module itself that decides which code is generated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompilerSettings {
-    /// The target triple; the host's when there is none.
-    pub target: Option<String>,
-    /// The processor to generate code for.
-    pub cpu: CpuChoice,
-    /// How hard to optimise.
-    pub opt_level: OptLevel,
-    /// Flags of the code generator, as name and value; the last one of a name counts.
-    pub flags: Vec<(String, String)>,
-    /// Accepted proposals.
-    pub features: WasmFeatures,
-    /// Address space that is reserved for a 32-bit memory, in bytes. Accesses below it need
-    /// no bounds check.
-    pub memory_reservation: u64,
-    /// Inaccessible address space behind a memory, in bytes.
-    pub memory_guard: u64,
-    /// The largest memory image, in bytes of page runs; data beyond it is copied at
-    /// instantiation.
-    pub memory_image_limit: u64,
-    /// Whether the code generator checks its own intermediate code. Slow; changes nothing in
-    /// the output.
-    pub verify_ir: bool,
+section! {
+    /// Everything besides the module itself that decides which code is generated.
+    pub struct CompilerSettings as "compiler" {
+        /// The target triple; the host's when there is none.
+        target: Option<String> as Text = None;
+        /// The processor to generate code for: `native` is this machine's with all features it
+        /// has, `baseline` what every processor of the architecture has, all else is the name
+        /// of a processor or level, such as `x86-64-v3`.
+        cpu: CpuChoice as Choice = CpuChoice::Native;
+        /// How hard to optimise: `none`, `speed` or `speed_and_size`.
+        opt_level: OptLevel as Choice = OptLevel::Speed;
+        /// Flags of the code generator, as name and value; the last one of a name counts.
+        flags: Vec<(String, String)> as Flags = Vec::new();
+        /// Accepted proposals.
+        features: WasmFeatures as Proposals = WasmFeatures::default();
+        /// Address space that is reserved for a 32-bit memory, in bytes. Accesses below it need
+        /// no bounds check.
+        memory_reservation: u64 as Size = 4 << 30;
+        /// Inaccessible address space behind a memory, in bytes.
+        memory_guard: u64 as Size = 32 << 20;
+        /// The largest memory image, in bytes of page runs; data beyond it is copied at
+        /// instantiation.
+        memory_image_limit: u64 as Size = 256 << 20;
+        /// Whether the code generator checks its own intermediate code. Slow; changes nothing in
+        /// the output.
+        verify_ir: bool as Switch = false;
+    }
 }
 
 /// The processor to generate code for.
@@ -56,22 +60,6 @@ pub enum OptLevel {
     SpeedAndSize,
 }
 
-impl Default for CompilerSettings {
-    fn default() -> Self {
-        CompilerSettings {
-            target: None,
-            cpu: CpuChoice::default(),
-            opt_level: OptLevel::default(),
-            flags: Vec::new(),
-            features: WasmFeatures::default(),
-            memory_reservation: 4 << 30,
-            memory_guard: 32 << 20,
-            memory_image_limit: 256 << 20,
-            verify_ir: false,
-        }
-    }
-}
-
 impl FromStr for CpuChoice {
     type Err = std::convert::Infallible;
 
@@ -96,6 +84,8 @@ impl fmt::Display for CpuChoice {
 }
 
 impl OptLevel {
+    const ALL: &[OptLevel] = &[OptLevel::None, OptLevel::Speed, OptLevel::SpeedAndSize];
+
     /// The name that the code generator and the command line use.
     pub fn name(self) -> &'static str {
         match self {
@@ -103,5 +93,19 @@ impl OptLevel {
             OptLevel::Speed => "speed",
             OptLevel::SpeedAndSize => "speed_and_size",
         }
+    }
+}
+
+impl FromStr for OptLevel {
+    type Err = UnknownChoice;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        choice(name, Self::ALL, OptLevel::name)
+    }
+}
+
+impl fmt::Display for OptLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

@@ -1,0 +1,1 @@
+//! Keeps artifacts on disk.
