@@ -37,7 +37,7 @@ impl<'a> Body<'a> {
 
     /// Notes where in the wasm file the code comes from that is generated next.
     ///
-    /// Files beyond 4 GiB do not exist: section sizes are 32 bits.
+    /// Modules beyond 4 GiB have been refused, so that the offset fits.
     pub(super) fn set_offset(&mut self, offset: usize) {
         self.builder.set_srcloc(SourceLoc::new(offset as u32));
     }
@@ -184,11 +184,6 @@ pub(super) enum Width {
 }
 
 impl Width {
-    /// The width of the indices of a memory or table that is of the 64-bit kind or not.
-    pub(super) fn new(is_64: bool) -> Width {
-        if is_64 { Width::Bits64 } else { Width::Bits32 }
-    }
-
     /// The largest index.
     pub(super) fn max(self) -> u64 {
         match self {

@@ -5,12 +5,13 @@ use std::mem::offset_of;
 use cranelift_codegen::FxHashMap;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    self, Block, ExtFuncData, ExternalName, FuncRef, GlobalValueData, Inst, InstBuilder, SigRef,
-    Type, Value, types,
+    self, Block, ExtFuncData, ExternalName, FuncRef, GlobalValueData, Inst, InstBuilder, MemFlags,
+    SigRef, Type, Value, types,
 };
 use cranelift_frontend::FunctionBuilder;
 use precast_artifact::helper::Helper;
-use precast_artifact::index::TypeIndex;
+use precast_artifact::index::{MemoryIndex, TypeIndex};
+use precast_artifact::trap::Trap;
 use precast_artifact::types::FuncType;
 use precast_artifact::vmcontext::{Place, VMContextHeader, VMStoreContext};
 use wasmparser::{AbstractHeapType, HeapType, ValType};
@@ -20,7 +21,7 @@ use crate::signature::{POINTER, helper_signature, wasm_signature};
 use crate::symbol::Symbol;
 
 use super::Environment;
-use super::regions::invariant;
+use super::regions::{Entity, Region, invariant};
 
 /// The instance, seen from the code of one function.
 pub(super) struct Instance<'a> {
@@ -47,6 +48,7 @@ pub(super) struct Spectre {
 pub(super) struct Links {
     functions: FxHashMap<Symbol, FuncRef>,
     signatures: FxHashMap<TypeIndex, SigRef>,
+    memory_flags: FxHashMap<MemoryIndex, MemFlags>,
     invariants: FxHashMap<(Value, i32), Value>,
     last_invariant: Option<Inst>,
 }
@@ -77,9 +79,10 @@ impl<'a> Instance<'a> {
         builder: &mut FunctionBuilder<'_>,
         links: &'a mut Links,
     ) -> Instance<'a> {
-        let Links { functions, signatures, invariants, last_invariant } = links;
+        let Links { functions, signatures, memory_flags, invariants, last_invariant } = links;
         functions.clear();
         signatures.clear();
+        memory_flags.clear();
         invariants.clear();
         *last_invariant = None;
 
@@ -186,6 +189,16 @@ impl<'a> Instance<'a> {
                 Location { base: self.invariant(builder, POINTER, location), offset: 0 }
             }
         }
+    }
+
+    /// The flags of accesses to a memory that wasm asks for.
+    pub(super) fn memory_flags(&mut self, func: &mut ir::Function, index: MemoryIndex) -> MemFlags {
+        let imported = self.module.module.imported.memories;
+        *self.links.memory_flags.entry(index).or_insert_with(|| {
+            let region = Region::Memory(Entity::new(index.0, imported));
+            let flags = region.trapping(func, Trap::MemoryOutOfBounds);
+            func.dfg.mem_flags.insert_unchecked(flags)
+        })
     }
 
     /// The engine-wide index of a type.

@@ -3,7 +3,8 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::immediates::Offset32;
+use cranelift_codegen::ir::{InstBuilder, MemFlags, Value, types};
 use precast_artifact::index::MemoryIndex;
 use precast_artifact::module::{Bounds, MemoryPlan};
 use precast_artifact::trap::Trap;
@@ -13,7 +14,7 @@ use wasmparser::MemArg;
 use crate::signature::POINTER;
 use crate::translate::body::{Body, Width};
 use crate::translate::instance::Location;
-use crate::translate::regions::{Entity, Region};
+use crate::translate::regions::Region;
 use crate::trap::trap_code;
 
 /// How much at address 0 faults on every supported system: the smallest page size.
@@ -24,9 +25,9 @@ pub(super) struct Address {
     /// A pointer.
     pub(super) base: Value,
     /// What is added to it.
-    pub(super) offset: i32,
+    pub(super) offset: Offset32,
     /// The flags of the access.
-    pub(super) flags: MemFlagsData,
+    pub(super) flags: MemFlags,
 }
 
 /// What keeps an access inside its memory.
@@ -56,7 +57,7 @@ impl Memory {
 
     /// The width of its indices.
     pub(super) fn width(&self) -> Width {
-        Width::new(self.plan.ty.memory64)
+        if self.plan.ty.memory64 { Width::Bits64 } else { Width::Bits32 }
     }
 
     /// Binary logarithm of its page size in bytes.
@@ -109,9 +110,9 @@ impl Memory {
                 body.ins().trapnz(outside, trap_code(Trap::MemoryOutOfBounds));
             }
         }
-        let entity = Entity::new(self.index.0, body.instance.module.module.imported.memories);
-        let flags = Region::Memory(entity).trapping(body.builder.func, Trap::MemoryOutOfBounds);
-        Some(Address { base, offset: offset.unwrap_or(0), flags })
+        let flags = body.instance.memory_flags(body.builder.func, self.index);
+        let offset = Offset32::new(offset.unwrap_or(0));
+        Some(Address { base, offset, flags })
     }
 
     /// The check for an access that ends `end` bytes behind `index`.

@@ -3,11 +3,11 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Type, Value, types};
 use precast_artifact::helper::Helper;
 use precast_artifact::index::TableIndex;
 use precast_artifact::trap::Trap;
-use precast_artifact::types::TableType;
+use precast_artifact::types::{TableType, ValType};
 use precast_artifact::vmcontext::{FUNC_REF_READ, VMTableDefinition};
 
 use crate::signature::{POINTER, value_type};
@@ -42,7 +42,7 @@ impl Table {
 
     /// The width of its indices.
     pub(super) fn width(&self) -> Width {
-        Width::new(self.ty.table64)
+        if self.ty.table64 { Width::Bits64 } else { Width::Bits32 }
     }
 
     /// Whether its elements are functions.
@@ -51,8 +51,8 @@ impl Table {
     }
 
     /// How a value of the table lies in a register.
-    pub(super) fn value_type(&self) -> cranelift_codegen::ir::Type {
-        value_type(precast_artifact::types::ValType::Ref(self.ty.element))
+    pub(super) fn value_type(&self) -> Type {
+        value_type(ValType::Ref(self.ty.element))
     }
 
     /// Its current number of elements.

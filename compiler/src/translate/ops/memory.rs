@@ -1,6 +1,5 @@
 //! Loads, stores, and the size of linear memories.
 
-use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{InstBuilder, Opcode, Type};
 use precast_artifact::helper::Helper;
 use wasmparser::MemArg;
@@ -14,9 +13,7 @@ use super::calls::call_helper;
 pub(in crate::translate) fn load(body: &mut Body<'_>, memarg: &MemArg, opcode: Opcode, ty: Type) {
     let memory = Memory::new(body, memarg.memory);
     let Some(address) = memory.access(body, memarg, access_size(opcode, ty)) else { return };
-    let flags = body.builder.func.dfg.mem_flags.insert_unchecked(address.flags);
-    let offset = Offset32::new(address.offset);
-    let (inst, dfg) = body.ins().Load(opcode, ty, flags, offset, address.base);
+    let (inst, dfg) = body.ins().Load(opcode, ty, address.flags, address.offset, address.base);
     let value = dfg.first_result(inst);
     body.values.push(value);
 }
@@ -27,9 +24,7 @@ pub(in crate::translate) fn store(body: &mut Body<'_>, memarg: &MemArg, opcode: 
     let ty = body.builder.func.dfg.value_type(value);
     let memory = Memory::new(body, memarg.memory);
     let Some(address) = memory.access(body, memarg, access_size(opcode, ty)) else { return };
-    let flags = body.builder.func.dfg.mem_flags.insert_unchecked(address.flags);
-    let offset = Offset32::new(address.offset);
-    body.ins().Store(opcode, ty, flags, offset, value, address.base);
+    body.ins().Store(opcode, ty, address.flags, address.offset, value, address.base);
 }
 
 /// `memory.size`.

@@ -8,6 +8,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::{Context, verify_function};
 use precast_artifact::index::DefinedFuncIndex;
+use precast_artifact::vmcontext::VMContextHeader;
 use precast_config::{CompilerSettings, CpuChoice, OptLevel};
 
 use super::{Environment, FunctionTranslator};
@@ -35,8 +36,16 @@ fn translate_with(
     change: impl FnOnce(&mut ParsedModule<'_>),
 ) -> Result<Vec<Function>, CompileError> {
     let wasm = wat::parse_str(wat).expect("the text of the test");
+    translate_wasm(&wasm, settings, change)
+}
+
+fn translate_wasm(
+    wasm: &[u8],
+    settings: &CompilerSettings,
+    change: impl FnOnce(&mut ParsedModule<'_>),
+) -> Result<Vec<Function>, CompileError> {
     let target = Target::new(settings).expect("the target of the test");
-    let mut module = parse(&wasm, settings, 1 << 12)?;
+    let mut module = parse(wasm, settings, 1 << 12)?;
     change(&mut module);
     let environment = Environment { module: &module, isa: &*target.isa };
     let mut translator = FunctionTranslator::new();
@@ -47,7 +56,10 @@ fn translate_with(
         let mut func = Function::new();
         translator.translate(&environment, index, body, &mut validator, &mut func)?;
         verify_function(&func, &*target.isa).unwrap_or_else(|errors| {
-            panic!("{}", cranelift_codegen::print_errors::pretty_verifier_error(&func, None, errors))
+            panic!(
+                "{}",
+                cranelift_codegen::print_errors::pretty_verifier_error(&func, None, errors)
+            )
         });
         functions.push(func);
     }
@@ -75,5 +87,36 @@ fn compile_everywhere(wat: &str) {
             let code = compile(wat, &CompilerSettings { opt_level, ..settings(target) });
             assert!(code.iter().all(|code| !code.is_empty()));
         }
+    }
+}
+
+/// Compares the blocks of a function, without source locations and comments. Offsets in the
+/// VMContext that are behind its header are given from there.
+#[track_caller]
+fn assert_code(func: &Function, expected: &str) {
+    let mut func = func.clone();
+    func.srclocs.clear();
+    let text = func.display().to_string();
+    let code = text.lines().map(str::trim).skip_while(|line| !line.starts_with("block0"));
+    let code: Vec<String> = code
+        .filter(|line| !line.is_empty() && *line != "}")
+        .map(|line| from_header(line.split("  ;").next().expect("a line")))
+        .collect();
+    let expected: Vec<&str> = expected.lines().map(str::trim).collect();
+    assert!(
+        code == expected,
+        "the code is\n{}\nbut should be\n{}",
+        code.join("\n"),
+        expected.join("\n")
+    );
+}
+
+fn from_header(line: &str) -> String {
+    let header = size_of::<VMContextHeader>();
+    match line.split_once("v0+").map(|(head, offset)| (head, offset.parse::<usize>())) {
+        Some((head, Ok(offset))) if offset >= header => {
+            format!("{head}v0+header+{}", offset - header)
+        }
+        _ => line.to_owned(),
     }
 }

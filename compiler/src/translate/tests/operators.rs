@@ -216,6 +216,18 @@ fn unreachable_code_is_skipped() {
 }
 
 #[test]
+fn more_results_than_registers_compile() {
+    let types = "i32 i64 f32 f64 externref funcref ".repeat(10);
+    compile_everywhere(&format!(
+        "(module (type $many (func (param {types}) (result {types}))) (table 1 funcref)
+            (func (type $many) {gets} call 0)
+            (func (type $many) {gets} (call_indirect (type $many) (i32.const 0)))
+            (func (type $many) {gets} (block (type $many) br 1)))",
+        gets = (0..60).map(|n| format!("local.get {n} ")).collect::<String>(),
+    ));
+}
+
+#[test]
 fn deep_nesting_does_not_recurse() {
     let depth = 50_000;
     let text = format!("(module (func {} br 0 {}))", "block ".repeat(depth), "end ".repeat(depth));
@@ -239,4 +251,15 @@ fn an_invalid_body_is_refused_and_the_next_one_translated() {
     let wat = "(module (func (result i32) (block (loop))) (func))";
     let error = super::translate_with(wat, &super::settings(super::X86_64), |_| ());
     assert!(error.expect_err("the first function has no result").offset().is_some());
+}
+
+#[test]
+fn real_programs_compile() {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
+    for name in ["args", "cat", "files", "hello", "qsort", "primes"] {
+        let wasm = std::fs::read(format!("{fixtures}/{name}.wasm")).expect("a fixture");
+        for target in [super::X86_64, super::AARCH64] {
+            super::translate_wasm(&wasm, &super::settings(target), |_| ()).expect("a valid module");
+        }
+    }
 }
