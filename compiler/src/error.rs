@@ -133,10 +133,7 @@ pub enum CompileError {
     Flags(#[source] CodegenError),
     /// No thread could be started.
     #[error("cannot start a compiler thread")]
-    Thread(#[source] std::io::Error),
-    /// The artifact could not be written.
-    #[error("cannot make the artifact")]
-    Image(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Thread(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A function, the way messages name it.

@@ -4,7 +4,7 @@ use precast_artifact::index::{DefinedFuncIndex, FuncIndex, FuncRefIndex, TypeInd
 use precast_artifact::module::Module;
 use precast_artifact::types::FuncType;
 use precast_artifact::vmcontext::VMOffsets;
-use wasmparser::{FuncToValidate, FunctionBody, ValidatorResources};
+use wasmparser::{FuncToValidate, FunctionBody, ValidatorResources, WasmFeatures};
 
 /// A module whose sections were read and validated, its function bodies still to be.
 pub(crate) struct ParsedModule<'wasm> {
@@ -18,8 +18,10 @@ pub(crate) struct ParsedModule<'wasm> {
     pub(crate) func_refs: Vec<Option<FuncRefIndex>>,
     /// The bodies of the defined functions.
     pub(crate) bodies: Vec<FunctionBody<'wasm>>,
-    /// What each body's validation needs, by defined function.
-    pub(crate) validation: Vec<FuncToValidate<ValidatorResources>>,
+    /// What the validation of bodies needs to know of the module; `None` without bodies.
+    pub(crate) resources: Option<ValidatorResources>,
+    /// What the validator accepts.
+    pub(crate) accepted: WasmFeatures,
     /// The names of functions, from the name section, imports first. May be shorter than
     /// there are functions.
     pub(crate) function_names: Vec<Option<String>>,
@@ -31,7 +33,7 @@ pub(crate) struct ParsedModule<'wasm> {
 #[derive(Debug, Default)]
 pub(crate) struct BulkData {
     /// Functions of element segments and table images.
-    pub(crate) elements: Vec<u32>,
+    pub(crate) elements: Vec<Option<FuncIndex>>,
     /// The bytes of data segments.
     pub(crate) data: Vec<u8>,
     /// The pages of memory images.
@@ -57,6 +59,24 @@ impl ParsedModule<'_> {
     /// The position of a defined function among all functions.
     pub(crate) fn function_index(&self, index: DefinedFuncIndex) -> FuncIndex {
         FuncIndex(self.module.imported.functions + index.0)
+    }
+
+    /// What validates the body of a defined function.
+    pub(crate) fn validation(&self, index: DefinedFuncIndex) -> FuncToValidate<ValidatorResources> {
+        let function = self.function_index(index);
+        FuncToValidate {
+            resources: self.resources.clone().expect("a module with functions has bodies"),
+            index: function.0,
+            ty: self.function_types[function.as_usize()].0,
+            features: self.accepted,
+        }
+    }
+
+    /// The defined function whose body holds the offset `at` of the module.
+    pub(crate) fn function_at(&self, at: usize) -> Option<FuncIndex> {
+        let position = self.bodies.partition_point(|body| body.range().end <= at);
+        let found = self.bodies.get(position).is_some_and(|body| body.range().start <= at);
+        found.then(|| self.function_index(DefinedFuncIndex(position as u32)))
     }
 
     /// The name of a function, if the module has one for it.

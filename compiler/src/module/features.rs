@@ -1,5 +1,7 @@
 //! Which proposals the validator accepts, and which one a refused module wants.
 
+use std::ops::Range;
+
 use wasmparser::{FuncValidatorAllocations, Parser, ValidPayload, Validator};
 
 use crate::CompileError;
@@ -96,7 +98,7 @@ pub(crate) fn explain(
     let found = found.or_else(|| {
         PROPOSALS.iter().find(|(_, proposal)| {
             !accepted.contains(*proposal)
-                && error_at(wasm, accepted.union(*proposal), source.offset())
+                && validate(wasm, accepted.union(*proposal), |body| body.contains(&source.offset()))
                     .is_none_or(|error| error.offset() > source.offset())
         })
     });
@@ -111,20 +113,37 @@ pub(crate) fn explain(
     }
 }
 
-/// The first error of a validation, where of the function bodies only the one that holds
-/// `offset` is looked at.
-fn error_at(wasm: &[u8], features: Wasmparser, offset: usize) -> Option<wasmparser::Error> {
+/// The first error of a module, in the order of its bytes.
+///
+/// Functions are validated while they are compiled, in any order; so that the same error
+/// is reported every time, it is looked for again.
+pub(crate) fn first_error(
+    wasm: &[u8],
+    features: &precast_config::WasmFeatures,
+) -> Option<wasmparser::Error> {
+    validate(wasm, accepted(features), |_| true)
+}
+
+/// The first error of a validation, where of the function bodies only those are looked at
+/// whose place `look` accepts.
+fn validate(
+    wasm: &[u8],
+    features: Wasmparser,
+    look: impl Fn(Range<usize>) -> bool,
+) -> Option<wasmparser::Error> {
     let mut validator = Validator::new_with_features(features);
+    let mut allocations = FuncValidatorAllocations::default();
     let mut parser = Parser::new(0);
     parser.set_features(features);
     for payload in parser.parse_all(wasm) {
         let valid = payload.and_then(|payload| validator.payload(&payload));
         match valid {
-            Ok(ValidPayload::Func(function, body)) if body.range().contains(&offset) => {
-                let mut validator = function.into_validator(FuncValidatorAllocations::default());
+            Ok(ValidPayload::Func(function, body)) if look(body.range()) => {
+                let mut validator = function.into_validator(std::mem::take(&mut allocations));
                 if let Err(error) = validator.validate(&body) {
                     return Some(error);
                 }
+                allocations = validator.into_allocations();
             }
             Ok(_) => {}
             Err(error) => return Some(error),

@@ -17,15 +17,15 @@ use precast_artifact::types::{EntityType, MemoryType};
 use precast_artifact::vmcontext::VMOffsets;
 use precast_config::CompilerSettings;
 use wasmparser::{
-    BinaryReader, ExternalKind, FuncToValidate, FunctionBody, Parser, Payload, TableInit,
-    ValidPayload, Validator, ValidatorResources,
+    BinaryReader, ExternalKind, FunctionBody, Parser, Payload, TableInit, ValidPayload, Validator,
+    ValidatorResources, WasmFeatures,
 };
 
 use self::memory_images::MemoryImages;
 use crate::CompileError;
 use crate::parsed::{BulkData, ParsedModule};
 
-pub(crate) use self::features::explain;
+pub(crate) use self::features::{explain, first_error};
 
 /// Takes a module apart.
 ///
@@ -40,12 +40,12 @@ pub(crate) fn parse<'wasm>(
     let mut validator = Validator::new_with_features(accepted);
     let mut parser = Parser::new(0);
     parser.set_features(accepted);
-    let mut reader = ModuleReader::new(settings, page_size);
+    let mut reader = ModuleReader::new(settings, accepted, page_size);
     for payload in parser.parse_all(wasm) {
         let payload = payload?;
         match validator.payload(&payload)? {
             ValidPayload::Func(function, body) => {
-                reader.validation.push(function);
+                reader.resources.get_or_insert(function.resources);
                 reader.bodies.push(body);
             }
             ValidPayload::Ok | ValidPayload::Parser(_) | ValidPayload::End(_) => {
@@ -80,13 +80,14 @@ struct ModuleReader<'wasm, 'settings> {
     /// Whether a reference to a function can exist, by function.
     escapes: Vec<bool>,
     bodies: Vec<FunctionBody<'wasm>>,
-    validation: Vec<FuncToValidate<ValidatorResources>>,
+    resources: Option<ValidatorResources>,
+    accepted: WasmFeatures,
     name_section: Option<BinaryReader<'wasm>>,
     bulk: BulkData,
 }
 
 impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
-    fn new(settings: &'settings CompilerSettings, page_size: u64) -> Self {
+    fn new(settings: &'settings CompilerSettings, accepted: WasmFeatures, page_size: u64) -> Self {
         ModuleReader {
             settings,
             page_size,
@@ -94,7 +95,8 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             function_types: Vec::new(),
             escapes: Vec::new(),
             bodies: Vec::new(),
-            validation: Vec::new(),
+            resources: None,
+            accepted,
             name_section: None,
             bulk: BulkData::default(),
         }
@@ -272,7 +274,8 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             function_types: self.function_types,
             func_refs,
             bodies: self.bodies,
-            validation: self.validation,
+            resources: self.resources,
+            accepted: self.accepted,
             function_names: names.functions,
             bulk: self.bulk,
         })

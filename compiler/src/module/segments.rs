@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use precast_artifact::index::{FuncIndex, MemoryIndex, TableIndex};
 use precast_artifact::module::{
     ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode, ElementRange,
-    ElementSegment, Module, NULL_ELEMENT, TableImage,
+    ElementSegment, Module, TableImage,
 };
 use precast_artifact::types::RefType;
 use wasmparser::{DataKind, DataSectionReader, ElementKind, ElementSectionReader, Operator};
@@ -26,14 +26,14 @@ const SPREAD_FREE: u64 = 4096;
 
 /// The elements of a segment before they have a place.
 enum Items {
-    Functions(Vec<u32>),
+    Functions(Vec<Option<FuncIndex>>),
     Expressions(Vec<ConstExpr>),
 }
 
 /// Collects the active segments of own tables until one does not fit.
 #[derive(Default)]
 struct TableImages {
-    tables: BTreeMap<u32, Vec<u32>>,
+    tables: BTreeMap<u32, Vec<Option<FuncIndex>>>,
     closed: bool,
     elements: u64,
     size: u64,
@@ -53,8 +53,7 @@ pub(crate) fn read_elements(
         let (ty, items) = read_items(&element.items)?;
         match &items {
             Items::Functions(functions) => {
-                let functions = functions.iter().filter(|&&index| index != NULL_ELEMENT);
-                functions.for_each(|&index| escapes(FuncIndex(index)));
+                functions.iter().flatten().for_each(|&index| escapes(index));
             }
             Items::Expressions(list) => {
                 list.iter().flat_map(constant::functions).for_each(&mut escapes);
@@ -181,7 +180,7 @@ impl TableImages {
         if !functions.is_empty() {
             let image = self.tables.entry(table.0).or_default();
             if image.len() < end as usize {
-                image.resize(end as usize, NULL_ELEMENT);
+                image.resize(end as usize, None);
             }
             image[start as usize..end as usize].copy_from_slice(functions);
             (self.elements, self.size) = (elements, size);
@@ -191,7 +190,10 @@ impl TableImages {
 }
 
 /// Puts functions at the end of the element section.
-fn place(functions: &[u32], bulk: &mut BulkData) -> Result<ElementRange, CompileError> {
+fn place(
+    functions: &[Option<FuncIndex>],
+    bulk: &mut BulkData,
+) -> Result<ElementRange, CompileError> {
     let too_large = |_| CompileError::TooLarge("it has more than 2^32 elements of tables");
     let start = u32::try_from(bulk.elements.len()).map_err(too_large)?;
     let len = u32::try_from(functions.len()).map_err(too_large)?;
@@ -202,12 +204,14 @@ fn place(functions: &[u32], bulk: &mut BulkData) -> Result<ElementRange, Compile
 fn read_items(items: &wasmparser::ElementItems<'_>) -> Result<(RefType, Items), CompileError> {
     Ok(match items {
         wasmparser::ElementItems::Functions(functions) => {
-            let functions: Result<_, _> = functions.clone().into_iter().collect();
+            let functions = functions.clone().into_iter();
+            let functions = functions.map(|index| Ok(Some(FuncIndex(index?))));
+            let functions: wasmparser::Result<_> = functions.collect();
             (RefType::FUNCREF, Items::Functions(functions?))
         }
         wasmparser::ElementItems::Expressions(ty, expressions) => {
             let ty = types::ref_type(*ty)?;
-            let plain: Option<Vec<u32>> = if ty.is_func() {
+            let plain: Option<Vec<_>> = if ty.is_func() {
                 expressions.clone().into_iter().map(|item| plain_function(&item.ok()?)).collect()
             } else {
                 None
@@ -227,12 +231,12 @@ fn read_items(items: &wasmparser::ElementItems<'_>) -> Result<(RefType, Items), 
     })
 }
 
-/// The function of an expression that is nothing but one, or [`NULL_ELEMENT`].
-fn plain_function(expression: &wasmparser::ConstExpr<'_>) -> Option<u32> {
+/// The function, or null, of an expression that is nothing but that.
+fn plain_function(expression: &wasmparser::ConstExpr<'_>) -> Option<Option<FuncIndex>> {
     let mut reader = expression.get_operators_reader();
     let function = match reader.read().ok()? {
-        Operator::RefFunc { function_index } => function_index,
-        Operator::RefNull { .. } => NULL_ELEMENT,
+        Operator::RefFunc { function_index } => Some(FuncIndex(function_index)),
+        Operator::RefNull { .. } => None,
         _ => return None,
     };
     matches!(reader.read().ok()?, Operator::End).then_some(function)

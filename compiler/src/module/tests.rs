@@ -1,1 +1,281 @@
+use precast_artifact::index::TableIndex;
+use precast_artifact::module::{
+    DataMode, ElementItems, ElementMode, ElementRange, PageRun, TableImage,
+};
+use precast_config::WasmFeatures as Features;
 
+use super::*;
+
+fn settings() -> CompilerSettings {
+    CompilerSettings::default()
+}
+
+fn wasm(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+fn parsed<T>(text: &str, look: impl FnOnce(ParsedModule<'_>) -> T) -> T {
+    let wasm = wasm(text);
+    look(parse(&wasm, &settings(), 4096).unwrap())
+}
+
+/// What is said about a module, its functions included.
+fn refusal(wasm: &[u8], features: &Features) -> String {
+    let source = first_error(wasm, features).expect("the module is refused");
+    explain(wasm, features, source).to_string()
+}
+
+#[test]
+fn facts_are_taken_over() {
+    let text = r#"(module $m
+        (import "a" "f" (func $f (param i32)))
+        (import "a" "g" (global $g i32))
+        (import "a" "t" (table 1 funcref))
+        (import "a" "m" (memory 1))
+        (table $own 3 9 externref)
+        (memory (export "mem") 2 5)
+        (global (mut i64) (i64.const -7))
+        (global funcref (ref.func $h))
+        (func $h (export "h") (param i64) (result i64) local.get 0)
+        (func $i)
+        (start $i))"#;
+    // Two memories need multi-memory, so the own one goes.
+    let text = text.replace(r#"(memory (export "mem") 2 5)"#, "");
+    parsed(&text, |parsed| {
+        let ParsedModule { module, function_types, func_refs, bodies, .. } = &parsed;
+        assert_eq!(module.name.as_deref(), Some("m"));
+        let imported = module.imported;
+        assert_eq!(
+            [imported.functions, imported.globals, imported.tables, imported.memories],
+            [1; 4]
+        );
+        assert_eq!(module.imports[1].name, "g");
+        assert_eq!(module.defined_functions, 2);
+        assert_eq!(bodies.len(), 2);
+        assert_eq!(module.start, Some(FuncIndex(2)));
+        assert_eq!(function_types.len(), 3);
+        assert_eq!(func_refs[..], [None, Some(FuncRefIndex(0)), None]);
+        assert_eq!((module.func_refs, &module.imported_func_refs[..]), (1, &[None][..]));
+        assert_eq!(module.exports.len(), 1);
+        assert_eq!(module.exports[0].item, ExportItem::Func(FuncIndex(1), function_types[1]));
+        assert_eq!(module.tables[1].limits.max, Some(9));
+        assert_eq!(module.table_initializers.len(), 1);
+        assert_eq!(module.global_initializers[0].0, [ConstOp::I64(-7)]);
+        assert_eq!(module.global_initializers[1].0, [ConstOp::RefFunc(FuncIndex(1))]);
+        assert_eq!(parsed.function_name(FuncIndex(1)), Some("h"));
+        assert_eq!(parsed.function_name(FuncIndex(9)), None);
+        assert_eq!(parsed.function_at(bodies[1].range().start), Some(FuncIndex(2)));
+        assert_eq!(parsed.function_at(8), None);
+    });
+}
+
+#[test]
+fn types_keep_their_groups() {
+    parsed("(module (type (func)) (type (func (param i32) (result f64))))", |parsed| {
+        let types = &parsed.module.types;
+        assert_eq!(types.groups, [1, 1]);
+        assert_eq!(types.func(TypeIndex(1)).unwrap().to_string(), "(i32) -> (f64)");
+        assert!(types.types[0].is_final);
+    });
+}
+
+#[test]
+fn bounds_follow_the_reservation() {
+    let memory = |max| MemoryType {
+        limits: precast_artifact::types::Limits { min: 1, max },
+        memory64: false,
+        shared: false,
+        page_size_log2: 16,
+    };
+    let mut settings = settings();
+    let guard = settings.memory_guard;
+    let reservation = settings.memory_reservation;
+    assert_eq!(bounds(&memory(None), &settings), Bounds::Guard { reservation, guard });
+    assert_eq!(bounds(&memory(Some(3)), &settings), Bounds::Guard { reservation, guard });
+    settings.memory_reservation = 1 << 20;
+    assert_eq!(bounds(&memory(None), &settings), Bounds::Explicit { guard });
+    assert!(matches!(bounds(&memory(Some(16)), &settings), Bounds::Guard { .. }));
+    assert!(matches!(bounds(&memory(Some(17)), &settings), Bounds::Explicit { .. }));
+    let wide = MemoryType { memory64: true, ..memory(Some(3)) };
+    assert!(matches!(bounds(&wide, &settings), Bounds::Explicit { .. }));
+}
+
+#[test]
+fn known_elements_become_an_image() {
+    let text = r#"(module
+        (import "a" "o" (global $o i32))
+        (func $f) (func $g) (func $h)
+        (table 10 funcref)
+        (elem (i32.const 1) $f $g)
+        (elem $passive func $h)
+        (elem (offset (i32.add (i32.const 1) (i32.const 1))) funcref (ref.func $h) (ref.null func))
+        (elem declare func $g)
+        (elem (global.get $o) $f)
+        (elem (i32.const 7) $f))"#;
+    parsed(text, |parsed| {
+        let module = &parsed.module;
+        let range = |start, len| ElementRange { start, len };
+        let [f, g, h] = [0, 1, 2].map(|index| Some(FuncIndex(index)));
+        assert_eq!(
+            module.table_images,
+            [TableImage { table: TableIndex(0), functions: range(3, 4) }]
+        );
+        assert_eq!(parsed.bulk.elements, [h, f, f, None, f, h, None]);
+        let modes: Vec<_> = module.elements.iter().map(|element| &element.mode).collect();
+        assert_eq!(modes[0], &ElementMode::Dropped);
+        assert_eq!(modes[1], &ElementMode::Passive);
+        assert_eq!(modes[2..4], [&ElementMode::Dropped, &ElementMode::Dropped]);
+        assert!(matches!(modes[4], ElementMode::Active { .. }));
+        assert!(matches!(modes[5], ElementMode::Active { .. }));
+        assert_eq!(module.elements[5].items, ElementItems::Functions(range(2, 1)));
+        assert_eq!(parsed.func_refs.iter().flatten().count(), 3);
+        let _ = g;
+    });
+}
+
+#[test]
+fn elements_that_may_not_fit_stay() {
+    for text in [
+        "(module (func $f) (table 1 funcref) (elem (i32.const 1) $f))",
+        "(module (func $f) (table 1 funcref) (elem (i32.const -1) $f))",
+        r#"(module (import "a" "t" (table 9 funcref)) (func $f) (elem (i32.const 0) $f))"#,
+        // Ten million elements for one function.
+        "(module (func $f) (table 9999999 funcref) (elem (i32.const 9999998) $f))",
+        "(module (table 2 externref) (elem (i32.const 0) externref (ref.null extern)))",
+    ] {
+        parsed(text, |parsed| {
+            assert!(parsed.module.table_images.is_empty(), "{text}");
+            let mode = &parsed.module.elements[0].mode;
+            assert!(matches!(mode, ElementMode::Active { .. }), "{text}");
+        });
+    }
+}
+
+#[test]
+fn known_data_becomes_an_image() {
+    let text = r#"(module
+        (import "a" "o" (global $o i32))
+        (memory 2)
+        (data (i32.const 8) "abc")
+        (data $passive "passive")
+        (data (i32.const 0x10008) "de")
+        (data (i32.const 131072) "")
+        (data (global.get $o) "fg")
+        (data (i32.const 0) "hi"))"#;
+    parsed(text, |parsed| {
+        let module = &parsed.module;
+        assert_eq!(module.memory_images.len(), 1);
+        assert_eq!(module.memory_images[0].runs, [PageRun { address: 0, start: 0, len: 0x11000 }]);
+        assert_eq!(&parsed.bulk.images[8..11], b"abc");
+        assert_eq!(&parsed.bulk.images[0x10008..0x1000a], b"de");
+        assert_eq!(parsed.bulk.data, b"passivefghi");
+        let dropped = module.data.iter().map(|data| data.mode == DataMode::Dropped);
+        assert_eq!(dropped.collect::<Vec<_>>(), [true, false, true, true, false, false]);
+        assert_eq!((module.data[4].start, module.data[4].len), (7, 2));
+        assert_eq!(module.data[0].len, 0);
+    });
+}
+
+#[test]
+fn data_that_may_not_fit_stays() {
+    for text in [
+        r#"(module (memory 1) (data (i32.const 65535) "ab"))"#,
+        r#"(module (memory 0) (data (i32.const 1) ""))"#,
+        r#"(module (import "a" "m" (memory 1)) (data (i32.const 0) "ab"))"#,
+    ] {
+        parsed(text, |parsed| {
+            assert!(parsed.module.memory_images.is_empty(), "{text}");
+            assert!(matches!(parsed.module.data[0].mode, DataMode::Active { .. }), "{text}");
+        });
+    }
+}
+
+#[test]
+fn a_byte_at_the_end_of_a_large_memory_is_one_page() {
+    let text = r#"(module (memory 65536) (data (i32.const 0xf9999999) "x"))"#;
+    parsed(text, |parsed| {
+        assert_eq!(parsed.bulk.images.len(), 4096);
+        assert_eq!(parsed.module.memory_images[0].runs[0].address, 0xf9999000);
+    });
+}
+
+#[test]
+fn other_binaries_are_refused() {
+    let error = |wasm: &[u8]| parse(wasm, &settings(), 4096).err().unwrap();
+    let component = wasm("(component)");
+    assert!(matches!(error(&component), CompileError::Component));
+    assert!(error(&component).to_string().contains("wasm-tools component unbundle"));
+    assert!(matches!(error(b"(module)"), CompileError::NotWasm));
+    assert!(matches!(error(b""), CompileError::NotWasm));
+    assert!(matches!(error(b"\0asm\x01"), CompileError::Invalid { .. }));
+    assert!(matches!(error(b"\0asm\x63\0\0\0"), CompileError::Invalid { .. }));
+}
+
+#[test]
+fn missing_proposals_are_named() {
+    for (proposal, text) in [
+        ("simd", "(func (drop (v128.const i64x2 0 0)))"),
+        ("simd", "(func (param v128))"),
+        ("relaxed-simd", "(func unreachable i8x16.relaxed_swizzle drop)"),
+        ("exceptions", "(tag (param i32))"),
+        ("exceptions", "(func (param exnref))"),
+        ("exceptions", "(func (block (try_table (catch_all 0))))"),
+        ("legacy-exceptions", "(func try catch_all end)"),
+        ("tail-call", "(func return_call 0)"),
+        ("threads", "(memory 1 1 shared)"),
+        ("threads", "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))"),
+        ("memory64", "(memory i64 1)"),
+        ("memory64", "(table i64 1 funcref)"),
+        ("multi-memory", "(memory 1) (memory 1)"),
+        ("multi-memory", "(memory 1) (func (drop (i32.load 0 (i32.const 0)))) (memory 1)"),
+        ("function-references", "(type $t (func)) (func (param (ref null $t)))"),
+        (
+            "function-references",
+            "(type $t (func)) (func (param funcref) (drop (ref.as_non_null (local.get 0))))",
+        ),
+        ("gc", "(type (struct))"),
+        ("gc", "(rec (type (func)) (type (func)))"),
+        ("gc", "(func (param i31ref))"),
+        ("custom-page-sizes", "(memory 1 (pagesize 1))"),
+        (
+            "wide-arithmetic",
+            "(func (drop (drop (i64.add128 (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)))))",
+        ),
+        ("stack-switching", "(type $f (func)) (type (cont $f))"),
+    ] {
+        let message = refusal(&wasm(&format!("(module {text})")), &Features::default());
+        let expected = format!("this module needs the `{proposal}` proposal (at offset 0x");
+        assert!(message.starts_with(&expected), "{text}: {message}");
+        assert!(message.ends_with("which this version does not support"), "{message}");
+    }
+}
+
+#[test]
+fn proposals_that_are_switched_off_are_named() {
+    for (proposal, text) in [
+        ("mutable-global", r#"(global (export "g") (mut i32) (i32.const 0))"#),
+        ("saturating-float-to-int", "(func (drop (i32.trunc_sat_f32_s (f32.const 0))))"),
+        ("sign-extension", "(func (drop (i32.extend8_s (i32.const 0))))"),
+        ("multi-value", "(func (result i32 i32) unreachable)"),
+        (
+            "bulk-memory",
+            "(memory 1) (func (memory.copy (i32.const 0) (i32.const 0) (i32.const 0)))",
+        ),
+        ("bulk-memory", r#"(data "passive")"#),
+        ("reference-types", "(func (param externref))"),
+        ("reference-types", "(table 1 funcref) (table 1 funcref)"),
+        ("extended-const", "(global i32 (i32.add (i32.const 0) (i32.const 0)))"),
+    ] {
+        let mut features = Features::default();
+        features.set(proposal, false).unwrap();
+        let message = refusal(&wasm(&format!("(module {text})")), &features);
+        assert!(message.contains(&format!("`{proposal}`")), "{text}: {message}");
+        assert!(message.ends_with("which is switched off"), "{message}");
+    }
+}
+
+#[test]
+fn plain_mistakes_are_no_proposals() {
+    let wasm = wasm("(module (func (result i32) i64.const 0))");
+    assert_eq!(refusal(&wasm, &Features::default()), "invalid module");
+}

@@ -1,0 +1,117 @@
+//! Finished machine code, before it is linked.
+
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::ir::{self, ExternalName, LibCall};
+use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget};
+use precast_artifact::trap::Trap;
+
+use crate::symbol::Symbol;
+use crate::trap::from_trap_code;
+
+/// The machine code of one function or trampoline, and what else is kept of it.
+#[derive(Debug)]
+pub(crate) struct CompiledFunction {
+    /// The code, with constants behind it.
+    pub(crate) code: Box<[u8]>,
+    /// What the code must be aligned to, in bytes.
+    pub(crate) alignment: u32,
+    /// Where the code refers to other code.
+    pub(crate) references: Box<[Reference]>,
+    /// Offsets of the instructions that can trap, ascending, and why.
+    pub(crate) traps: Box<[(u32, Trap)]>,
+    /// Where the wasm offset changes, ascending: the offset in the code, and that in the module.
+    pub(crate) addresses: Box<[(u32, u32)]>,
+}
+
+/// A place in the code that depends on where something else is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reference {
+    /// The place, in bytes from the start of the code.
+    pub(crate) offset: u32,
+    /// How the place is to be filled.
+    pub(crate) kind: Reloc,
+    /// What to add to the address of the target.
+    pub(crate) addend: i64,
+    /// Where the other thing is.
+    pub(crate) target: ReferenceTarget,
+}
+
+/// What code refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReferenceTarget {
+    /// Other code of the module.
+    Symbol(Symbol),
+    /// A routine that stands in for an instruction.
+    LibCall(LibCall),
+    /// An offset in the same code.
+    Local(u32),
+}
+
+impl CompiledFunction {
+    /// Keeps of Cranelift's result what the artifact needs. The code stands for the wasm at
+    /// `wasm_offset` where nothing better is known; trampolines have no such place, and nothing
+    /// of them is looked up, so they keep neither traps nor addresses.
+    pub(crate) fn new(
+        compiled: &CompiledCode,
+        func: &ir::Function,
+        wasm_offset: Option<u32>,
+    ) -> Result<CompiledFunction, String> {
+        let buffer = &compiled.buffer;
+        let references: Result<_, _> =
+            buffer.relocs().iter().map(|reloc| reference(reloc, func)).collect();
+        Ok(CompiledFunction {
+            code: buffer.data().into(),
+            alignment: buffer.alignment,
+            references: references?,
+            traps: if wasm_offset.is_some() { traps(compiled)? } else { Box::default() },
+            addresses: wasm_offset.map_or_else(Box::default, |at| addresses(compiled, at)),
+        })
+    }
+}
+
+fn reference(reloc: &FinalizedMachReloc, func: &ir::Function) -> Result<Reference, String> {
+    let target = match &reloc.target {
+        FinalizedRelocTarget::ExternalName(ExternalName::User(name)) => {
+            let name = &func.params.user_named_funcs()[*name];
+            let symbol = Symbol::from_user_name(name);
+            ReferenceTarget::Symbol(symbol.ok_or_else(|| format!("unknown name {name:?}"))?)
+        }
+        FinalizedRelocTarget::ExternalName(ExternalName::LibCall(call)) => {
+            ReferenceTarget::LibCall(*call)
+        }
+        FinalizedRelocTarget::ExternalName(name) => {
+            return Err(format!("reference to {name:?}"));
+        }
+        FinalizedRelocTarget::Func(offset) => ReferenceTarget::Local(*offset),
+    };
+    Ok(Reference { offset: reloc.offset, kind: reloc.kind, addend: reloc.addend, target })
+}
+
+fn traps(compiled: &CompiledCode) -> Result<Box<[(u32, Trap)]>, String> {
+    let mut traps = Vec::with_capacity(compiled.buffer.traps().len());
+    for trap in compiled.buffer.traps() {
+        let reason =
+            from_trap_code(trap.code).ok_or_else(|| format!("unknown trap code {}", trap.code))?;
+        traps.push((trap.offset, reason));
+    }
+    traps.sort_by_key(|&(offset, _)| offset);
+    traps.dedup_by_key(|&mut (offset, _)| offset);
+    Ok(traps.into())
+}
+
+/// The code before the first place that is known, the prologue, stands for the function
+/// itself: otherwise a look-up would find the function before it.
+fn addresses(compiled: &CompiledCode, wasm_offset: u32) -> Box<[(u32, u32)]> {
+    let mut places: Vec<(u32, u32)> = vec![(0, wasm_offset)];
+    let located = compiled.buffer.get_srclocs_sorted().iter();
+    for place in located.filter(|place| !place.loc.is_default()) {
+        match places.last_mut() {
+            Some(last) if last.1 == place.loc.bits() => {}
+            Some(last) if last.0 == place.start => last.1 = place.loc.bits(),
+            _ => places.push((place.start, place.loc.bits())),
+        }
+    }
+    // Replacing a place can make it equal to the one before.
+    places.dedup_by_key(|&mut (_, offset)| offset);
+    places.into()
+}

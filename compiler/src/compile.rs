@@ -1,0 +1,204 @@
+//! From wasm bytes to an artifact.
+
+use std::collections::HashMap;
+
+use precast_artifact::description::{BuildDescription, Collector};
+use precast_artifact::helper::Helper;
+use precast_artifact::image::{ImageParts, Trampoline, write};
+use precast_artifact::index::DefinedFuncIndex;
+use precast_artifact::module::{Module, Signature};
+use precast_artifact::section::functions::FunctionEntry;
+use precast_config::CompilerSettings;
+use sha2::{Digest, Sha256};
+
+use crate::error::{CompileError, FunctionName};
+use crate::link::{LinkedCode, Place, link};
+use crate::parsed::ParsedModule;
+use crate::symbol::Symbol;
+use crate::target::Target;
+use crate::translate::Environment;
+use crate::work::{Schedule, compile_all};
+use crate::{module, trampoline, work};
+
+/// A compiled module: the bytes of one artifact.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CompilationArtifacts {
+    image: Vec<u8>,
+}
+
+/// Compiles a module.
+///
+/// The result depends on `wasm`, `settings` and, where these ask for it, the processor of
+/// this machine; not on the schedule.
+///
+/// # Errors
+///
+/// When the module is not valid or needs what is not supported, when the settings make no
+/// sense, and when the code generator reaches one of its limits.
+pub fn compile(
+    wasm: &[u8],
+    settings: &CompilerSettings,
+    schedule: &Schedule<'_>,
+) -> Result<CompilationArtifacts, CompileError> {
+    let target = Target::new(settings)?;
+    let parsed = module::parse(wasm, settings, target.page_size())
+        .map_err(|error| explain(wasm, settings, None, error))?;
+    let pieces = pieces(&parsed);
+    let environment = Environment { module: &parsed, isa: &*target.isa };
+    let code = compile_all(environment, &pieces, schedule)
+        .map_err(|error| explain(wasm, settings, Some(&parsed), error))?;
+    let name = |piece| work::name(piece, &parsed);
+    let linked = link(&*target.isa, &pieces, code, name)?;
+    let description = describe(wasm, settings, &target);
+    Ok(CompilationArtifacts { image: assemble(&description, parsed, &pieces, linked) })
+}
+
+impl CompilationArtifacts {
+    /// The artifact.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.image
+    }
+
+    /// The artifact.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.image
+    }
+}
+
+impl std::fmt::Debug for CompilationArtifacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompilationArtifacts").field("len", &self.image.len()).finish()
+    }
+}
+
+/// All code that a module needs, in the order in which it is linked.
+fn pieces(parsed: &ParsedModule<'_>) -> Vec<Symbol> {
+    let functions = 0..parsed.module.defined_functions;
+    let mut types: Vec<_> =
+        trampoline::representatives(&parsed.module.types).into_values().collect();
+    types.sort_unstable();
+    types.dedup();
+    functions
+        .map(|index| Symbol::Function(DefinedFuncIndex(index)))
+        .chain(types.iter().map(|&ty| Symbol::Entry(ty)))
+        .chain(types.iter().map(|&ty| Symbol::Exit(ty)))
+        .chain(Helper::ALL.iter().map(|&helper| Symbol::Helper(helper)))
+        .collect()
+}
+
+/// Says of an error of the validator which proposal or function is behind it. For an error in
+/// a function, that is the first one in the module, whichever was met first.
+fn explain(
+    wasm: &[u8],
+    settings: &CompilerSettings,
+    parsed: Option<&ParsedModule<'_>>,
+    error: CompileError,
+) -> CompileError {
+    let CompileError::Invalid { function: None, source } = error else { return error };
+    let first = parsed.and_then(|_| module::first_error(wasm, &settings.features));
+    let source = first.unwrap_or(source);
+    let function = parsed.and_then(|parsed| {
+        let index = parsed.function_at(source.offset())?;
+        let name = parsed.function_name(index).map(str::to_owned);
+        Some(FunctionName { index: Some(index), name })
+    });
+    match module::explain(wasm, &settings.features, source) {
+        CompileError::Invalid { function: None, source } => {
+            CompileError::Invalid { function, source }
+        }
+        explained => explained,
+    }
+}
+
+/// What the artifact says it was made from.
+fn describe(wasm: &[u8], settings: &CompilerSettings, target: &Target) -> BuildDescription {
+    let CompilerSettings {
+        // These are described as the target that they chose.
+        target: _,
+        cpu: _,
+        flags: _,
+        opt_level,
+        features,
+        memory_reservation,
+        memory_guard,
+        memory_image_limit,
+        // It changes nothing in the code.
+        verify_ir: _,
+    } = settings;
+    let accepted = features.iter().filter(|&(_, accepted)| accepted);
+    let mut wasm_features: Vec<String> = accepted.map(|(name, _)| name.to_owned()).collect();
+    wasm_features.sort();
+    let mut described = vec![
+        ("opt_level".to_owned(), opt_level.name().to_owned()),
+        ("memory_reservation".to_owned(), memory_reservation.to_string()),
+        ("memory_guard".to_owned(), memory_guard.to_string()),
+        ("memory_image_limit".to_owned(), memory_image_limit.to_string()),
+    ];
+    let flags = target.changed_flags.iter();
+    described.extend(flags.map(|(name, value)| (format!("flag.{name}"), value.clone())));
+    described.sort();
+    BuildDescription {
+        compiler: env!("CARGO_PKG_VERSION").to_owned(),
+        target: target.describe(),
+        cpu_features: target.cpu_features(),
+        wasm_features,
+        settings: described,
+        collector: Collector::Null,
+        wasm_sha256: Sha256::digest(wasm).into(),
+    }
+}
+
+/// Puts everything into one image.
+fn assemble(
+    description: &BuildDescription,
+    mut parsed: ParsedModule<'_>,
+    pieces: &[Symbol],
+    linked: LinkedCode,
+) -> Vec<u8> {
+    let bulk = std::mem::take(&mut parsed.bulk);
+    let placed = pieces.iter().zip(&linked.places);
+    let placed = placed.filter_map(|(&piece, place)| Some((piece, (*place)?)));
+    parsed.module.signatures = signatures(&parsed.module, placed.clone());
+    let mut functions = Vec::with_capacity(parsed.bodies.len());
+    let mut function_names = Vec::with_capacity(parsed.bodies.len());
+    let mut trampolines = Vec::new();
+    for (piece, Place { start, len }) in placed {
+        if let Symbol::Function(index) = piece {
+            let index = parsed.function_index(index);
+            let ty = parsed.function_types[index.as_usize()];
+            let func_ref = parsed.func_refs[index.as_usize()];
+            functions.push(FunctionEntry { start, len, ty, func_ref });
+            function_names.push(parsed.function_name(index));
+        } else {
+            let name = trampoline::name(piece, &parsed.module.types);
+            trampolines.push(Trampoline { name, start, len });
+        }
+    }
+    write(ImageParts {
+        description,
+        module: &parsed.module,
+        text: linked.text,
+        functions,
+        function_names,
+        trampolines,
+        traps: linked.traps,
+        addresses: linked.addresses,
+        elements: bulk.elements,
+        data: bulk.data,
+        images: bulk.images,
+        relocations: linked.relocations,
+    })
+}
+
+/// Where the trampolines of each function type are.
+fn signatures(module: &Module, placed: impl Iterator<Item = (Symbol, Place)>) -> Vec<Signature> {
+    let starts: HashMap<Symbol, u32> = placed.map(|(piece, place)| (piece, place.start)).collect();
+    trampoline::representatives(&module.types)
+        .into_iter()
+        .filter_map(|(ty, shared)| {
+            let entry = *starts.get(&Symbol::Entry(shared))?;
+            let exit = *starts.get(&Symbol::Exit(shared))?;
+            Some(Signature { ty, entry, exit })
+        })
+        .collect()
+}

@@ -1,0 +1,206 @@
+//! Puts finished code into one text section and resolves what it refers to.
+
+use std::collections::{HashMap, HashSet};
+
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir;
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::settings::OptLevel;
+use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
+use precast_artifact::trap::Trap;
+
+use crate::CompileError;
+use crate::code::{CompiledFunction, Reference, ReferenceTarget};
+use crate::error::FunctionName;
+use crate::symbol::Symbol;
+
+/// Code begins at multiples of this where it is to be fast.
+const FAST_ALIGNMENT: u32 = 16;
+/// Displacements in code are 32-bit; the rest is room for veneers.
+const MAX_TEXT: u64 = (2 << 30) - (64 << 20);
+
+/// All code of a module.
+#[derive(Debug, Default)]
+pub(crate) struct LinkedCode {
+    /// The text section.
+    pub(crate) text: Vec<u8>,
+    /// Where each piece of code is, in the order in which they were given: offset and length
+    /// in bytes. `None` for a helper trampoline that nothing refers to.
+    pub(crate) places: Vec<Option<Place>>,
+    /// Where code can trap, ascending.
+    pub(crate) traps: Vec<(u32, Trap)>,
+    /// Where the wasm offset changes, ascending.
+    pub(crate) addresses: Vec<(u32, u32)>,
+    /// What is left for the loader.
+    pub(crate) relocations: Vec<Relocation>,
+}
+
+/// Where a piece of code is in the text section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The first byte.
+    pub(crate) start: u32,
+    /// The number of bytes.
+    pub(crate) len: u32,
+}
+
+/// A reference that the text section builder does not resolve, in the position of `piece`.
+struct Patch {
+    piece: usize,
+    reference: Reference,
+    /// The position of the piece that it refers to.
+    target: usize,
+}
+
+/// Links `code`, which has the order of `pieces`. `name` names a piece in messages.
+pub(crate) fn link(
+    isa: &dyn TargetIsa,
+    pieces: &[Symbol],
+    code: Vec<CompiledFunction>,
+    name: impl Fn(Symbol) -> FunctionName,
+) -> Result<LinkedCode, CompileError> {
+    let labels = labels(pieces, &code);
+    let size = |code: &CompiledFunction| code.code.len() as u64 + u64::from(code.alignment) + 32;
+    if code.iter().map(size).sum::<u64>() > MAX_TEXT {
+        return Err(CompileError::TooLarge("its code has more than 2 GiB"));
+    }
+    let link_error = |piece: usize, message: String| CompileError::Link {
+        function: name(pieces[piece]),
+        message,
+    };
+    let mut builder = isa.text_section_builder(labels.len());
+    let mut control = ControlPlane::default();
+    let mut linked = LinkedCode::default();
+    let mut patches = Vec::new();
+    for (position, (&piece, code)) in pieces.iter().zip(code).enumerate() {
+        if !labels.contains_key(&piece) {
+            linked.places.push(None);
+            continue;
+        }
+        let start = builder.append(true, &code.code, alignment(isa, &code), &mut control) as u32;
+        linked.places.push(Some(Place { start, len: code.code.len() as u32 }));
+        linked.traps.extend(code.traps.iter().map(|&(at, trap)| (start + at, trap)));
+        linked.addresses.extend(code.addresses.iter().map(|&(at, wasm)| (start + at, wasm)));
+        for &reference in &code.references {
+            let Reference { offset, kind, addend, target } = reference;
+            match target {
+                ReferenceTarget::Symbol(symbol) => {
+                    let Some(&Label { label, piece: target }) = labels.get(&symbol) else {
+                        return Err(link_error(position, format!("there is no {symbol:?}")));
+                    };
+                    let at = u64::from(start + offset);
+                    if !builder.resolve_reloc(at, kind, addend, label) {
+                        patches.push(Patch { piece: position, reference, target });
+                    }
+                }
+                ReferenceTarget::Local(_) => {
+                    patches.push(Patch { piece: position, reference, target: position });
+                }
+                ReferenceTarget::LibCall(call) => {
+                    let relocation = for_loader(start + offset, kind, addend, call);
+                    linked.relocations.push(relocation.map_err(|m| link_error(position, m))?);
+                }
+            }
+        }
+    }
+    linked.text = builder.finish(&mut control);
+    for patch in &patches {
+        apply(&mut linked, patch).map_err(|message| link_error(patch.piece, message))?;
+    }
+    Ok(linked)
+}
+
+/// A piece that is linked: its number for the text section builder, and its position.
+struct Label {
+    label: usize,
+    piece: usize,
+}
+
+/// Every piece that is linked: all but the helper trampolines that nothing refers to.
+fn labels(pieces: &[Symbol], code: &[CompiledFunction]) -> HashMap<Symbol, Label> {
+    let references = code.iter().flat_map(|code| &code.references);
+    let used: HashSet<Symbol> = references
+        .filter_map(|reference| match reference.target {
+            ReferenceTarget::Symbol(symbol @ Symbol::Helper(_)) => Some(symbol),
+            _ => None,
+        })
+        .collect();
+    let linked = |symbol: &Symbol| !matches!(symbol, Symbol::Helper(_)) || used.contains(symbol);
+    let pieces = pieces.iter().enumerate().filter(|(_, symbol)| linked(symbol));
+    pieces.enumerate().map(|(label, (piece, &symbol))| (symbol, Label { label, piece })).collect()
+}
+
+fn alignment(isa: &dyn TargetIsa, code: &CompiledFunction) -> u32 {
+    let alignment = code.alignment.max(isa.function_alignment().minimum);
+    match isa.flags().opt_level() {
+        OptLevel::Speed => alignment.max(FAST_ALIGNMENT),
+        OptLevel::None | OptLevel::SpeedAndSize => alignment,
+    }
+}
+
+/// A reference to a library routine, which only the loader knows.
+fn for_loader(
+    offset: u32,
+    kind: Reloc,
+    addend: i64,
+    call: ir::LibCall,
+) -> Result<Relocation, String> {
+    let target = match call {
+        ir::LibCall::CeilF32 => LibCall::CeilF32,
+        ir::LibCall::CeilF64 => LibCall::CeilF64,
+        ir::LibCall::FloorF32 => LibCall::FloorF32,
+        ir::LibCall::FloorF64 => LibCall::FloorF64,
+        ir::LibCall::TruncF32 => LibCall::TruncF32,
+        ir::LibCall::TruncF64 => LibCall::TruncF64,
+        ir::LibCall::NearestF32 => LibCall::NearestF32,
+        ir::LibCall::NearestF64 => LibCall::NearestF64,
+        ir::LibCall::FmaF32 => LibCall::FmaF32,
+        ir::LibCall::FmaF64 => LibCall::FmaF64,
+        other => return Err(format!("it needs the library routine {other}")),
+    };
+    if kind != Reloc::Abs8 {
+        return Err(format!("it refers to {call} by a {kind:?}"));
+    }
+    Ok(Relocation { offset, kind: RelocationKind::Absolute64, target, addend })
+}
+
+/// Resolves a reference between two places of the text section.
+///
+/// Absolute addresses are not among them: the text section can be mapped anywhere. It does
+/// begin with a page, so distances between pages do not change.
+fn apply(linked: &mut LinkedCode, patch: &Patch) -> Result<(), String> {
+    let place = |piece: usize| linked.places[piece].expect("what is referred to is linked");
+    let Reference { offset, kind, addend, target } = patch.reference;
+    let at = i64::from(place(patch.piece).start + offset);
+    let base = i64::from(place(patch.target).start);
+    let value = match target {
+        ReferenceTarget::Local(offset) => base + i64::from(offset) + addend,
+        _ => base + addend,
+    };
+    let bytes = linked
+        .text
+        .get_mut(at as usize..)
+        .and_then(|text| text.first_chunk_mut::<4>())
+        .ok_or("a reference lies outside the code")?;
+    let instruction = u32::from_le_bytes(*bytes);
+    let patched = match kind {
+        Reloc::X86PCRel4 | Reloc::X86CallPCRel4 => {
+            i32::try_from(value - at).map_err(|_| "a distance exceeds 2 GiB")? as u32
+        }
+        Reloc::Aarch64AdrPrelPgHi21 => {
+            let pages = (value >> 12) - (at >> 12);
+            if !(-(1 << 20)..1 << 20).contains(&pages) {
+                return Err("a distance exceeds 4 GiB".into());
+            }
+            let pages = pages as u32;
+            (instruction & 0x9f00_001f) | ((pages & 3) << 29) | (((pages >> 2) & 0x7_ffff) << 5)
+        }
+        Reloc::Aarch64AddAbsLo12Nc => {
+            (instruction & !(0xfff << 10)) | ((value as u32 & 0xfff) << 10)
+        }
+        other => return Err(format!("references of kind {other:?} are not resolved")),
+    };
+    *bytes = patched.to_le_bytes();
+    Ok(())
+}

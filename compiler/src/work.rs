@@ -1,0 +1,293 @@
+//! Who compiles what, when: one pipeline for any number of threads.
+//!
+//! Each worker takes the largest piece of code that is left, compiles it with memory that it
+//! keeps for the next, and puts the result aside under the piece's position. So the
+//! result does not depend on the number of workers or on who was faster.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_frontend::FunctionBuilderContext;
+use precast_artifact::index::DefinedFuncIndex;
+use wasmparser::FuncValidatorAllocations;
+
+use crate::code::CompiledFunction;
+use crate::error::FunctionName;
+use crate::parsed::ParsedModule;
+use crate::symbol::Symbol;
+use crate::translate::{Environment, FunctionTranslator};
+use crate::{CompileError, trampoline};
+
+/// Cranelift recurses over the shape of functions, and hostile ones are deep.
+const STACK_SIZE: usize = 16 << 20;
+/// A function with a longer body leaves a worker with more memory than is worth keeping.
+const LARGE_BODY: usize = 128 << 10;
+/// Fewer pieces than this are not worth another thread.
+const PIECES_PER_JOB: usize = 8;
+
+/// How a compilation is carried out. Nothing of it changes the result.
+#[derive(Clone, Copy)]
+pub struct Schedule<'a> {
+    /// How many threads compile at the same time; at least one does. Without the crate's
+    /// feature `parallel`, exactly one does.
+    pub jobs: usize,
+    /// What is told how far the compilation is.
+    pub progress: Option<&'a dyn Progress>,
+}
+
+impl Default for Schedule<'_> {
+    /// One thread for each processor.
+    fn default() -> Self {
+        let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+        Schedule { jobs, progress: None }
+    }
+}
+
+/// Wants to know how far a compilation is.
+pub trait Progress: Sync {
+    /// `done` of `total` functions are compiled. Several threads call this.
+    fn functions(&self, done: usize, total: usize);
+}
+
+/// Compiles every piece of code of a module. The result has the order of `pieces`.
+pub(crate) fn compile_all(
+    environment: Environment<'_>,
+    pieces: &[Symbol],
+    schedule: &Schedule<'_>,
+) -> Result<Vec<CompiledFunction>, CompileError> {
+    let queue = Queue::new(environment, pieces, schedule.progress);
+    let jobs = schedule.jobs.min(pieces.len() / PIECES_PER_JOB).max(1);
+    run(jobs, &|| queue.work())?;
+    queue.finish()
+}
+
+/// Runs `work` on `jobs` threads with room for recursion.
+#[cfg(feature = "parallel")]
+fn run(jobs: usize, work: &(dyn Fn() + Sync)) -> Result<(), CompileError> {
+    if jobs == 1 {
+        return run_one(work);
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(jobs)
+        .stack_size(STACK_SIZE)
+        .thread_name(|index| format!("precast-{index}"))
+        .build()
+        .map_err(|error| CompileError::Thread(error.into()))?;
+    pool.broadcast(|_| work());
+    Ok(())
+}
+
+/// Runs `work` on a thread with room for recursion.
+#[cfg(not(feature = "parallel"))]
+fn run(_jobs: usize, work: &(dyn Fn() + Sync)) -> Result<(), CompileError> {
+    run_one(work)
+}
+
+fn run_one(work: &(dyn Fn() + Sync)) -> Result<(), CompileError> {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK_SIZE).name("precast".into());
+        let thread = builder
+            .spawn_scoped(scope, work)
+            .map_err(|error| CompileError::Thread(error.into()))?;
+        // Workers catch the panics of what they call.
+        let _ = thread.join();
+        Ok(())
+    })
+}
+
+/// The work that is left, and what came of that which is done.
+struct Queue<'a> {
+    environment: Environment<'a>,
+    pieces: &'a [Symbol],
+    /// Positions in `pieces`, largest piece first.
+    order: Vec<u32>,
+    next: AtomicUsize,
+    progress: Option<&'a dyn Progress>,
+    functions: usize,
+    functions_done: AtomicUsize,
+    stopped: AtomicBool,
+    results: Mutex<Vec<Option<CompiledFunction>>>,
+    /// Of the pieces that failed, the first in `pieces`.
+    failure: Mutex<Option<(u32, CompileError)>>,
+}
+
+impl<'a> Queue<'a> {
+    fn new(
+        environment: Environment<'a>,
+        pieces: &'a [Symbol],
+        progress: Option<&'a dyn Progress>,
+    ) -> Self {
+        let size = |position: u32| match pieces[position as usize] {
+            Symbol::Function(index) => environment.module.bodies[index.as_usize()].range().len(),
+            _ => 0,
+        };
+        let mut order: Vec<u32> = (0..pieces.len() as u32).collect();
+        order.sort_by_key(|&position| std::cmp::Reverse(size(position)));
+        Queue {
+            environment,
+            pieces,
+            order,
+            next: AtomicUsize::new(0),
+            progress,
+            functions: environment.module.bodies.len(),
+            functions_done: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            results: Mutex::new(pieces.iter().map(|_| None).collect()),
+            failure: Mutex::new(None),
+        }
+    }
+
+    /// Compiles until nothing is left, or something failed.
+    fn work(&self) {
+        let mut worker = Worker::new(self.environment);
+        while !self.stopped.load(Ordering::Relaxed)
+            && let Some(&position) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed))
+        {
+            let piece = self.pieces[position as usize];
+            let result = catch_unwind(AssertUnwindSafe(|| worker.compile(piece)));
+            let result = result.unwrap_or_else(|panic| {
+                worker = Worker::new(self.environment);
+                let function = name(piece, self.environment.module);
+                Err(CompileError::Internal { function, message: panic_message(&*panic) })
+            });
+            match result {
+                Ok(code) => {
+                    lock(&self.results)[position as usize] = Some(code);
+                    self.report(piece);
+                }
+                Err(error) => {
+                    self.stopped.store(true, Ordering::Relaxed);
+                    let mut failure = lock(&self.failure);
+                    if failure.as_ref().is_none_or(|&(first, _)| position < first) {
+                        *failure = Some((position, error));
+                    }
+                }
+            }
+        }
+    }
+
+    fn report(&self, piece: Symbol) {
+        if let (Some(progress), Symbol::Function(_)) = (self.progress, piece) {
+            let done = self.functions_done.fetch_add(1, Ordering::Relaxed) + 1;
+            progress.functions(done, self.functions);
+        }
+    }
+
+    fn finish(self) -> Result<Vec<CompiledFunction>, CompileError> {
+        let failure = self.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, error)) = failure {
+            return Err(error);
+        }
+        let results = self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let missing = |position: usize| CompileError::Internal {
+            function: name(self.pieces[position], self.environment.module),
+            message: "nobody compiled it".into(),
+        };
+        let results = results.into_iter().enumerate();
+        results.map(|(position, code)| code.ok_or_else(|| missing(position))).collect()
+    }
+}
+
+/// A panic while a lock is held leaves nothing half done here.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it panicked").to_owned()
+}
+
+/// A piece of code, the way messages name it.
+pub(crate) fn name(piece: Symbol, module: &ParsedModule<'_>) -> FunctionName {
+    match piece {
+        Symbol::Function(index) => {
+            let index = module.function_index(index);
+            let name = module.function_name(index).map(str::to_owned);
+            FunctionName { index: Some(index), name }
+        }
+        _ => {
+            FunctionName { index: None, name: Some(trampoline::name(piece, &module.module.types)) }
+        }
+    }
+}
+
+/// Memory that is used for one piece of code after another.
+struct Worker<'a> {
+    environment: Environment<'a>,
+    context: Context,
+    translator: FunctionTranslator,
+    validator: FuncValidatorAllocations,
+    trampolines: FunctionBuilderContext,
+}
+
+impl<'a> Worker<'a> {
+    fn new(environment: Environment<'a>) -> Self {
+        Worker {
+            environment,
+            context: Context::new(),
+            translator: FunctionTranslator::new(),
+            validator: FuncValidatorAllocations::default(),
+            trampolines: FunctionBuilderContext::new(),
+        }
+    }
+
+    fn compile(&mut self, piece: Symbol) -> Result<CompiledFunction, CompileError> {
+        let Environment { module, isa, .. } = self.environment;
+        self.context.clear();
+        let wasm_offset = match piece {
+            Symbol::Function(index) => Some(self.translate(index)?),
+            _ => {
+                self.build_trampoline(piece, isa);
+                None
+            }
+        };
+        let name = || name(piece, module);
+        self.context
+            .compile(isa, &mut ControlPlane::default())
+            .map_err(|error| CompileError::Codegen { function: name(), source: error.inner })?;
+        let compiled = self.context.compiled_code().expect("it was just compiled");
+        let code = CompiledFunction::new(compiled, &self.context.func, wasm_offset)
+            .map_err(|message| CompileError::Internal { function: name(), message })?;
+        if let Symbol::Function(index) = piece
+            && module.bodies[index.as_usize()].range().len() > LARGE_BODY
+        {
+            *self = Worker::new(self.environment);
+        }
+        Ok(code)
+    }
+
+    /// Validates and translates a function, and returns where its body begins.
+    fn translate(&mut self, index: DefinedFuncIndex) -> Result<u32, CompileError> {
+        let module = self.environment.module;
+        let body = &module.bodies[index.as_usize()];
+        let allocations = std::mem::take(&mut self.validator);
+        let mut validator = module.validation(index).into_validator(allocations);
+        let func = &mut self.context.func;
+        let translated =
+            self.translator.translate(&self.environment, index, body, &mut validator, func);
+        self.validator = validator.into_allocations();
+        translated.map(|()| body.range().start as u32)
+    }
+
+    fn build_trampoline(&mut self, piece: Symbol, isa: &dyn TargetIsa) {
+        let (context, func) = (&mut self.trampolines, &mut self.context.func);
+        let module = self.environment.module;
+        match piece {
+            Symbol::Entry(ty) => {
+                trampoline::entry(piece, module.func_type(ty), isa, context, func);
+            }
+            Symbol::Exit(ty) => {
+                trampoline::exit(piece, module.func_type(ty), isa, context, func);
+            }
+            Symbol::Helper(helper) => trampoline::helper(helper, isa, context, func),
+            Symbol::Function(_) => unreachable!("functions are translated"),
+        }
+    }
+}
