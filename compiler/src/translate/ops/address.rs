@@ -37,8 +37,6 @@ enum Check {
     /// A comparison, which holds when the access is outside. Where it does not hold, the
     /// access is inside or faults.
     Outside(Value),
-    /// Nothing: no index is inside.
-    Never,
 }
 
 /// A memory, as far as it is known at compile time.
@@ -82,50 +80,49 @@ impl Memory {
     pub(super) fn access(self, body: &mut Body<'_>, memarg: &MemArg, size: u32) -> Option<Address> {
         let index = body.pop_index(self.width());
         let end = memarg.offset.checked_add(size.into()).filter(|&end| end <= self.max_length());
-        let check = match end {
-            Some(end) => self.check(body, index, end),
-            None => Check::Never,
-        };
-        let (Check::Faults | Check::Outside(_)) = check else {
+        let checked = end.and_then(|end| Some((end, self.check(body, index, end)?)));
+        let Some((end, check)) = checked else {
             body.trap(Trap::MemoryOutOfBounds);
             return None;
         };
 
         let base = self.base(body);
         let mut base = body.ins().iadd(base, index);
-        let mut offset = i32::try_from(memarg.offset).ok();
-        if offset.is_none() {
-            base = add_offset(body, base, memarg.offset);
-        }
-        if let Check::Outside(outside) = check {
-            if body.instance.spectre.memories {
-                if end.is_none_or(|end| end > NULL_PAGE) && offset.is_some() {
-                    // With the offset, null would no longer be sure to fault.
-                    base = add_offset(body, base, memarg.offset);
-                    offset = None;
-                }
+        let masked = body.instance.spectre.memories && matches!(check, Check::Outside(_));
+        let offset = match i32::try_from(memarg.offset) {
+            // An access near null faults only while the offset does not lead away from it.
+            Ok(offset) if !masked || end <= NULL_PAGE => offset,
+            _ => {
+                let offset = body.const64(memarg.offset);
+                base = body.ins().iadd(base, offset);
+                0
+            }
+        };
+        match check {
+            Check::Faults => {}
+            Check::Outside(outside) if masked => {
                 let null = body.const64(0);
                 base = body.ins().select_spectre_guard(outside, null, base);
-            } else {
+            }
+            Check::Outside(outside) => {
                 body.ins().trapnz(outside, trap_code(Trap::MemoryOutOfBounds));
             }
         }
         let flags = body.instance.memory_flags(body.builder.func, self.index);
-        let offset = Offset32::new(offset.unwrap_or(0));
-        Some(Address { base, offset, flags })
+        Some(Address { base, offset: Offset32::new(offset), flags })
     }
 
-    /// The check for an access that ends `end` bytes behind `index`.
-    fn check(&self, body: &mut Body<'_>, index: Value, end: u64) -> Check {
+    /// The check for an access that ends `end` bytes behind `index`; `None` when no index is
+    /// inside.
+    fn check(&self, body: &mut Body<'_>, index: Value, end: u64) -> Option<Check> {
         let outside = match self.plan.bounds {
             Bounds::Guard { reservation, guard } => {
                 let reach = reservation.saturating_add(guard);
                 if self.width().max().checked_add(end).is_some_and(|last| last <= reach) {
-                    return Check::Faults;
+                    return Some(Check::Faults);
                 }
                 // The memory never grows beyond its reservation.
-                let Some(last_index) = reach.checked_sub(end) else { return Check::Never };
-                let last_index = body.const64(last_index);
+                let last_index = body.const64(reach.checked_sub(end)?);
                 body.ins().icmp(IntCC::UnsignedGreaterThan, index, last_index)
             }
             // Accesses through the same index share this comparison, whatever their offset.
@@ -150,7 +147,7 @@ impl Memory {
                 }
             }
         };
-        Check::Outside(outside)
+        Some(Check::Outside(outside))
     }
 
     /// The address of its first byte.
@@ -198,9 +195,4 @@ impl Memory {
     fn bytes(&self, pages: u64) -> u64 {
         pages.saturating_mul(self.plan.ty.page_size())
     }
-}
-
-fn add_offset(body: &mut Body<'_>, base: Value, offset: u64) -> Value {
-    let offset = body.const64(offset);
-    body.ins().iadd(base, offset)
 }
