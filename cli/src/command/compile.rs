@@ -35,7 +35,10 @@ impl Compile {
     pub(crate) fn execute(self) -> Result<()> {
         let output = self.output.unwrap_or_else(|| self.module.with_extension("precast"));
         if output == self.module {
-            bail!("the artifact would replace the module `{}`: name another file with -o", output.display());
+            bail!(
+                "the artifact would replace the module `{}`: name another file with -o",
+                output.display()
+            );
         }
         let bytes = input::read_module(&self.module)?;
         let engine = Engine::new(&self.settings.config()?)?;

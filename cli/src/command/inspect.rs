@@ -50,7 +50,10 @@ impl Inspect {
         if self.functions {
             for function in functions(&image) {
                 let name = function.name.unwrap_or("-");
-                println!("  {:>6}  {:#10x}  {:>8}  {name}", function.index, function.start, function.len);
+                println!(
+                    "  {:>6}  {:#10x}  {:>8}  {name}",
+                    function.index, function.start, function.len
+                );
             }
         }
         Ok(())
@@ -95,10 +98,13 @@ fn print_description(description: &BuildDescription, len: u64) {
     println!("proposals:     {}", list(wasm_features));
     println!("collector:     {collector}");
     println!("wasm SHA-256:  {}", hex(wasm_sha256));
-    println!("runs here:     {}", match description.check_host() {
-        Ok(()) => "yes".to_owned(),
-        Err(reason) => format!("no: {reason}"),
-    });
+    println!(
+        "runs here:     {}",
+        match description.check_host() {
+            Ok(()) => "yes".to_owned(),
+            Err(reason) => format!("no: {reason}"),
+        }
+    );
     println!("settings:");
     for (name, value) in settings {
         println!("  {name} = {value}");

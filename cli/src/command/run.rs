@@ -162,7 +162,12 @@ impl Run {
         }
     }
 
-    fn invoke(&self, store: &mut Store<WasiCtx>, instance: Instance, name: &str) -> precast::Result<()> {
+    fn invoke(
+        &self,
+        store: &mut Store<WasiCtx>,
+        instance: Instance,
+        name: &str,
+    ) -> precast::Result<()> {
         let function = instance.get_func(&mut *store, name).ok_or_else(|| {
             precast::Error::msg(format!("the module exports no function `{name}`"))
         })?;

@@ -1,0 +1,192 @@
+//! Each command does what its help says.
+
+mod support;
+
+use std::fs;
+
+use support::{Outcome, Workspace, fixture};
+
+#[track_caller]
+fn stdout_of(outcome: Outcome) -> String {
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(outcome.stderr, "", "{outcome:?}");
+    outcome.stdout
+}
+
+#[test]
+fn run_takes_modules_artifacts_and_text() {
+    let work = Workspace::new();
+    assert_eq!(stdout_of(work.precast(["run", &fixture("hello.wasm")])), "Hello, world!\n");
+    assert_eq!(stdout_of(work.precast(["run", &fixture("hello.wat")])), "Hello, world!\n");
+    stdout_of(work.precast(["compile", &fixture("hello.wasm"), "-o", "hello.precast"]));
+    for options in [&[][..], &["--verify"], &["--copy"]] {
+        let arguments = ["run"].iter().chain(options).chain(&["hello.precast"]);
+        assert_eq!(stdout_of(work.precast(arguments)), "Hello, world!\n");
+    }
+}
+
+#[test]
+fn compile_writes_beside_the_module() {
+    let work = Workspace::new();
+    fs::copy(fixture("hello.wasm"), work.path("hello.wasm")).unwrap();
+    stdout_of(work.precast(["compile", "hello.wasm"]));
+    let artifact = fs::read(work.path("hello.precast")).unwrap();
+    for jobs in ["1", "8"] {
+        stdout_of(work.precast(["compile", "--jobs", jobs, "hello.wasm", "-o", "again.precast"]));
+        assert!(fs::read(work.path("again.precast")).unwrap() == artifact, "jobs {jobs}");
+    }
+    let names: Vec<_> = fs::read_dir(work.path(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "cache")
+        .collect();
+    assert_eq!(names.len(), 3, "nothing else is left behind: {names:?}");
+}
+
+#[test]
+fn programs_get_arguments_environment_and_name() {
+    let work = Workspace::new();
+    let output = stdout_of(work.precast([
+        "run",
+        "--env",
+        "A=1",
+        "--env",
+        "B=two words",
+        "--argv0",
+        "name",
+        &fixture("args.wasm"),
+        "--flag",
+        "value",
+    ]));
+    for expected in ["name", "--flag", "value", "A=1", "B=two words"] {
+        assert!(output.contains(expected), "{expected}: {output}");
+    }
+    assert!(!output.contains("PATH="), "the environment is not inherited: {output}");
+}
+
+#[test]
+fn exit_codes_are_the_programs_own() {
+    let work = Workspace::new();
+    for code in [0, 1, 3, 42, 255] {
+        let outcome = work.precast(["run", &fixture("exit.wasm"), &code.to_string()]);
+        assert_eq!(outcome.code, Some(code), "{outcome:?}");
+    }
+}
+
+#[test]
+fn traps_are_134_with_a_backtrace() {
+    let work = Workspace::new();
+    for (kind, message) in [("unreachable", "unreachable"), ("divide", "integer divide by zero")] {
+        let outcome = work.precast(["run", &fixture("trap.wasm"), kind]);
+        assert_eq!(outcome.code, Some(134), "{outcome:?}");
+        assert!(outcome.stderr.contains(message), "{kind}: {outcome:?}");
+        let frames = ["innermost", "middle", "outermost", "main", "_start"];
+        let positions: Vec<_> =
+            frames.iter().map(|frame| outcome.stderr.find(frame).unwrap_or(usize::MAX)).collect();
+        assert!(positions.is_sorted() && positions[4] != usize::MAX, "{kind}: {outcome:?}");
+    }
+    let outcome = work.precast(["run", &fixture("recurse.wasm")]);
+    assert_eq!(outcome.code, Some(134), "{outcome:?}");
+    assert!(outcome.stderr.contains("call stack exhausted"), "{outcome:?}");
+}
+
+#[test]
+fn directories_are_the_programs_only_when_given() {
+    let work = Workspace::new();
+    fs::create_dir(work.path("given")).unwrap();
+    let files = fixture("files.wasm");
+    let given = work.precast(["run", "--dir", "given::data", &files]);
+    assert_eq!(given.code, Some(0), "{given:?}");
+    let not_given = work.precast(["run", &files]);
+    assert_ne!(not_given.code, Some(0), "{not_given:?}");
+}
+
+#[test]
+fn invoke_calls_an_export() {
+    let work = Workspace::new();
+    let exports = fixture("exports.wat");
+    let call = |arguments: &[&str]| {
+        let all = ["run", "--invoke"].iter().chain(&arguments[..1]).copied();
+        work.precast(all.chain([exports.as_str()]).chain(arguments[1..].iter().copied()))
+    };
+    assert_eq!(stdout_of(call(&["add", "40", "2"])), "42\n");
+    assert_eq!(stdout_of(call(&["add", "4294967295", "-1"])), "-2\n");
+    assert_eq!(stdout_of(call(&["factorial", "20"])), "2432902008176640000\n");
+    assert_eq!(stdout_of(call(&["swap", "1", "-2"])), "-2\n1\n");
+    assert_eq!(stdout_of(call(&["hypotenuse", "3", "4"])), "5\n");
+    for wrong in [&["add", "1"][..], &["add", "1", "x"], &["nothing"]] {
+        assert_eq!(call(wrong).code, Some(1), "{wrong:?}");
+    }
+}
+
+#[test]
+fn inspect_shows_what_an_artifact_is() {
+    let work = Workspace::new();
+    work.compile("hello.wasm");
+    let text = stdout_of(work.precast(["inspect", "--functions", "compiled.precast"]));
+    for expected in ["runs here:     yes", "wasi_snapshot_preview1::fd_write", "_start", ".text"] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let json = stdout_of(work.precast(["inspect", "--json", "compiled.precast"]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["unfit"], serde_json::Value::Null);
+    assert!(json["functions"].as_array().unwrap().len() > 3);
+    assert_eq!(json["wasm_sha256"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn validate_compiles_nothing_and_says_nothing() {
+    let work = Workspace::new();
+    assert_eq!(
+        stdout_of(work.precast(["validate", &fixture("hello.wasm"), &fixture("exports.wat")])),
+        ""
+    );
+}
+
+#[test]
+fn targets_and_settings_are_listed() {
+    let work = Workspace::new();
+    let targets = stdout_of(work.precast(["targets"]));
+    assert!(
+        targets.contains("aarch64-unknown-linux-gnu") && targets.contains("x86-64-v3"),
+        "{targets}"
+    );
+    let settings = stdout_of(work.precast(["settings"]));
+    assert!(settings.contains("opt_level") && settings.contains("has_avx2"), "{settings}");
+    for command in ["targets", "settings"] {
+        let json = stdout_of(work.precast([command, "--json"]));
+        serde_json::from_str::<serde_json::Value>(&json).unwrap();
+    }
+}
+
+#[test]
+fn flags_reach_the_code_generator_unless_the_contract_needs_them() {
+    let work = Workspace::new();
+    let hello = fixture("hello.wasm");
+    let set = |flag: &str| work.precast(["compile", "--set", flag, &hello, "-o", "set.precast"]);
+    assert_eq!(set("enable_nan_canonicalization").code, Some(0));
+    let inspected = stdout_of(work.precast(["inspect", "set.precast"]));
+    assert!(inspected.contains("enable_nan_canonicalization = true"), "{inspected}");
+    for (flag, expected) in [
+        ("preserve_frame_pointers=false", "preserve_frame_pointers"),
+        ("enable_nan_canonicalisation", "enable_nan_canonicalization"),
+    ] {
+        let outcome = set(flag);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        assert!(outcome.stderr.contains(expected), "{outcome:?}");
+    }
+}
+
+#[test]
+fn baseline_code_rounds_without_rounding_instructions() {
+    let work = Workspace::new();
+    let text = r#"(module (func (export "f") (param f64) (result f64 f64 f64 f64)
+        (f64.ceil (local.get 0)) (f64.floor (local.get 0))
+        (f64.trunc (local.get 0)) (f64.nearest (local.get 0))))"#;
+    fs::write(work.path("round.wat"), text).unwrap();
+    stdout_of(work.precast(["compile", "--cpu", "baseline", "round.wat"]));
+    for program in ["round.wat", "round.precast"] {
+        let output = stdout_of(work.precast(["run", "--invoke", "f", program, "2.5"]));
+        assert_eq!(output, "3\n2\n2\n2\n");
+    }
+}

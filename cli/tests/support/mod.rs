@@ -1,0 +1,64 @@
+//! Runs the command in a directory of its own.
+#![allow(dead_code)] // Each test file uses its own part of it.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A temporary directory in which the command runs.
+pub struct Workspace(tempfile::TempDir);
+
+/// What a run of the command did.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Workspace {
+    pub fn new() -> Workspace {
+        Workspace(tempfile::tempdir().unwrap())
+    }
+
+    /// A path in the directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs the command.
+    pub fn precast<I, S>(&self, arguments: I) -> Outcome
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_precast"));
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env("PRECAST_CACHE_DIR", self.path("cache")).env_remove("PRECAST_CONFIG");
+        let output = command.output().unwrap();
+        Outcome {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Compiles a fixture, and returns the artifact.
+    pub fn compile(&self, name: &str) -> Vec<u8> {
+        let path = self.path("compiled.precast");
+        let outcome = self.precast([
+            OsStr::new("compile"),
+            fixture(name).as_ref(),
+            "-o".as_ref(),
+            path.as_ref(),
+        ]);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        std::fs::read(path).unwrap()
+    }
+}
+
+/// The path of a fixture.
+pub fn fixture(name: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+    folder.join(name).to_str().unwrap().to_owned()
+}
