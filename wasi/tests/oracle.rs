@@ -1,0 +1,662 @@
+//! Every function, call by call, against wasi-common.
+
+mod support;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use support::guest::*;
+use support::pair::{Argument, Deviation, FDSTAT_MASK, FILESTAT_MASK, Pair};
+use support::{Host, Outcome};
+
+use Argument::Slot;
+
+const INVAL: u16 = 28;
+const FAULT: u16 = 21;
+const LOOP: u16 = 32;
+const NOENT: u16 = 44;
+const NOTDIR: u16 = 54;
+
+/// Where both disagree on purpose.
+const DEVIATIONS: &[Deviation] = &[
+    Deviation {
+        call: "*",
+        ours: FAULT,
+        theirs: None,
+        reason: "an address outside of the memory is an error that the guest can handle",
+    },
+    Deviation {
+        call: "*",
+        ours: INVAL,
+        theirs: None,
+        reason: "so is a number that is no flag or no member of an enumeration",
+    },
+    Deviation {
+        call: "path_filestat_set_times",
+        ours: NOENT,
+        theirs: Some(0),
+        reason: "a path that does not exist is an error even when no time is to be set",
+    },
+    Deviation {
+        call: "path_open",
+        ours: NOTDIR,
+        theirs: Some(LOOP),
+        reason: "a symbolic link that is not followed is no directory: the system's answer",
+    },
+];
+
+#[derive(Clone, Debug)]
+enum Op {
+    Open {
+        slot: usize,
+        path: &'static str,
+        follow: bool,
+        oflags: u64,
+        rights: u64,
+        fdflags: u64,
+    },
+    Close {
+        slot: usize,
+    },
+    Renumber {
+        from: usize,
+        to: usize,
+    },
+    Read {
+        slot: usize,
+        len: u32,
+        offset: Option<u64>,
+    },
+    Write {
+        slot: usize,
+        lens: Vec<u32>,
+        offset: Option<u64>,
+    },
+    Seek {
+        slot: usize,
+        offset: i64,
+        whence: u64,
+    },
+    Plain {
+        name: &'static str,
+        slot: usize,
+    },
+    Stat {
+        slot: usize,
+    },
+    PathStat {
+        slot: usize,
+        path: &'static str,
+        follow: bool,
+    },
+    SetSize {
+        slot: usize,
+        size: u64,
+    },
+    SetTimes {
+        slot: usize,
+        flags: u64,
+    },
+    PathSetTimes {
+        slot: usize,
+        path: &'static str,
+        follow: bool,
+        flags: u64,
+    },
+    SetFlags {
+        slot: usize,
+        flags: u64,
+    },
+    Flags {
+        slot: usize,
+    },
+    Advise {
+        slot: usize,
+        offset: u64,
+        len: u64,
+        advice: u64,
+    },
+    OnPath {
+        name: &'static str,
+        slot: usize,
+        path: &'static str,
+    },
+    OnPaths {
+        name: &'static str,
+        from: (usize, &'static str),
+        to: (usize, &'static str),
+    },
+    ReadLink {
+        slot: usize,
+        path: &'static str,
+        len: u64,
+    },
+    List {
+        slot: usize,
+    },
+    /// Only for writing: theirs panics on a position after the end of a file.
+    Poll {
+        slot: usize,
+    },
+}
+
+const PATHS: &[&str] = &[
+    "a",
+    "b",
+    "d",
+    "e",
+    "l",
+    "d/a",
+    "d/e",
+    "d/l",
+    "d/e/f",
+    "l/a",
+    "l/..",
+    "d/../a",
+    "./d/./a",
+    "d/",
+    "a/",
+    "l/",
+    "d/.",
+    "d/..",
+    ".",
+    "..",
+    "../a",
+    "../..",
+    "d/../../a",
+    "/",
+    "/a",
+    "/tmp",
+    "",
+    "ä",
+    "a/b",
+    "//a",
+    "d//a",
+];
+
+const TARGETS: &[&str] =
+    &["a", "d", "d/e", "..", "../a", "../d", "l", ".", "/etc", "../../etc/passwd", "nope", ""];
+
+fn ops() -> impl Strategy<Value = Op> {
+    let slot = || 0..6_usize;
+    let path = || prop_oneof![3 => select(&PATHS[..10]), 1 => select(PATHS)];
+    let oflags = || {
+        prop_oneof![
+            2 => Just(0), 4 => Just(CREAT), 1 => Just(CREAT | EXCL), 1 => Just(CREAT | TRUNC),
+            1 => Just(TRUNC), 1 => Just(DIRECTORY), 1 => 0..16_u64, 1 => Just(32),
+        ]
+    };
+    let rights = || {
+        prop_oneof![
+            4 => Just(ALL_RIGHTS), 1 => Just(ALL_RIGHTS & !FD_WRITE), 1 => Just(ALL_RIGHTS & !FD_READ),
+            1 => Just(ALL_RIGHTS & !(FD_READ | FD_WRITE)), 1 => Just(u64::MAX),
+        ]
+    };
+    let offset = || prop_oneof![0..64_u64, Just(u64::MAX), Just(1 << 63)];
+    let length = || 0..40_u32;
+    prop_oneof![
+        8 => (slot(), path(), any::<bool>(), oflags(), rights(),
+              prop_oneof![6 => Just(0), 1 => Just(1), 1 => Just(4), 1 => 0..32_u64, 1 => Just(64)])
+            .prop_map(|(slot, path, follow, oflags, rights, fdflags)| {
+                Op::Open { slot, path, follow, oflags, rights, fdflags }
+            }),
+        1 => slot().prop_map(|slot| Op::Close { slot }),
+        1 => (slot(), slot()).prop_map(|(from, to)| Op::Renumber { from, to }),
+        3 => (slot(), length(), proptest::option::of(offset()))
+            .prop_map(|(slot, len, offset)| Op::Read { slot, len, offset }),
+        4 => (slot(), proptest::collection::vec(length(), 0..4), proptest::option::of(offset()))
+            .prop_map(|(slot, lens, offset)| Op::Write { slot, lens, offset }),
+        2 => (slot(), -20..60_i64, 0..4_u64)
+            .prop_map(|(slot, offset, whence)| Op::Seek { slot, offset, whence }),
+        1 => (select(&["fd_sync", "fd_datasync"][..]), slot())
+            .prop_map(|(name, slot)| Op::Plain { name, slot }),
+        2 => slot().prop_map(|slot| Op::Stat { slot }),
+        3 => (slot(), path(), any::<bool>())
+            .prop_map(|(slot, path, follow)| Op::PathStat { slot, path, follow }),
+        1 => (slot(), prop_oneof![4 => 0..100_u64, 1 => Just(u64::MAX)])
+            .prop_map(|(slot, size)| Op::SetSize { slot, size }),
+        1 => (slot(), 0..20_u64).prop_map(|(slot, flags)| Op::SetTimes { slot, flags }),
+        1 => (slot(), path(), any::<bool>(), 0..17_u64)
+            .prop_map(|(slot, path, follow, flags)| Op::PathSetTimes { slot, path, follow, flags }),
+        1 => (slot(), prop_oneof![Just(0), Just(1), Just(4), 0..40_u64])
+            .prop_map(|(slot, flags)| Op::SetFlags { slot, flags }),
+        1 => slot().prop_map(|slot| Op::Flags { slot }),
+        1 => (slot(), 0..100_u64, 0..100_u64, 0..8_u64)
+            .prop_map(|(slot, offset, len, advice)| Op::Advise { slot, offset, len, advice }),
+        2 => (slot(), path()).prop_map(|(slot, path)| {
+            Op::OnPath { name: "path_create_directory", slot, path }
+        }),
+        1 => (select(&["path_remove_directory", "path_unlink_file"][..]), slot(), path())
+            .prop_map(|(name, slot, path)| Op::OnPath { name, slot, path }),
+        2 => (slot(), path(), slot(), path()).prop_map(|(from, path, to, other)| {
+            Op::OnPaths { name: "path_rename", from: (from, path), to: (to, other) }
+        }),
+        1 => (slot(), path(), slot(), path()).prop_map(|(from, path, to, other)| {
+            Op::OnPaths { name: "path_link", from: (from, path), to: (to, other) }
+        }),
+        2 => (select(TARGETS), slot(), path()).prop_map(|(target, slot, path)| {
+            Op::OnPaths { name: "path_symlink", from: (0, target), to: (slot, path) }
+        }),
+        1 => (slot(), path(), 0..10_u64)
+            .prop_map(|(slot, path, len)| Op::ReadLink { slot, path, len }),
+        1 => slot().prop_map(|slot| Op::List { slot }),
+        1 => slot().prop_map(|slot| Op::Poll { slot }),
+    ]
+}
+
+fn run(pair: &mut Pair, op: Op) {
+    let known = |slot: usize| slot % pair.slots.len();
+    match op {
+        Op::Open { slot, path, follow, oflags, rights, fdflags } => {
+            // Appending to a truncated file is refused by theirs only.
+            let fdflags = if oflags & TRUNC != 0 { fdflags & !1 } else { fdflags };
+            // Of both appending and not blocking, theirs forgets the first.
+            let fdflags = if fdflags & 5 == 5 { fdflags & !4 } else { fdflags };
+            let slot = known(slot);
+            let [path, len] = pair.put(PATH, path.as_bytes());
+            let arguments = [
+                Slot(slot),
+                u64::from(follow).into(),
+                path.into(),
+                len.into(),
+                oflags.into(),
+                rights.into(),
+                ALL_RIGHTS.into(),
+                fdflags.into(),
+                RESULT.into(),
+            ];
+            pair.open("path_open", &arguments);
+        }
+        Op::Close { slot } => {
+            let slot = known(slot);
+            if slot >= 2 {
+                assert_eq!(pair.call("fd_close", &[Slot(slot)], &[]), Outcome::SUCCESS);
+                pair.slots.remove(slot);
+            }
+        }
+        Op::Renumber { from, to } => {
+            let (from, to) = (known(from), known(to));
+            if from >= 2 && to >= 2 {
+                pair.call("fd_renumber", &[Slot(from), Slot(to)], &[]);
+                if from != to {
+                    pair.slots.remove(from);
+                }
+            }
+        }
+        Op::Read { slot, len, offset } => {
+            let slot = known(slot);
+            pair.put(LIST, &DATA.to_le_bytes());
+            pair.put(LIST + 4, &len.to_le_bytes());
+            let mut arguments = vec![Slot(slot), LIST.into(), 1_u64.into()];
+            arguments.extend(offset.map(Argument::Number));
+            arguments.push(RESULT.into());
+            let name = if offset.is_some() { "fd_pread" } else { "fd_read" };
+            pair.call(name, &arguments, &[]);
+        }
+        Op::Write { slot, lens, offset } => {
+            let slot = known(slot);
+            let bytes: Vec<u8> = (0..=255).collect();
+            pair.put(DATA, &bytes);
+            put_list(&mut pair.ours, &lens);
+            let [list, count] = put_list(&mut pair.theirs, &lens);
+            let mut arguments = vec![Slot(slot), list.into(), count.into()];
+            arguments.extend(offset.map(Argument::Number));
+            arguments.push(RESULT.into());
+            let name = if offset.is_some() { "fd_pwrite" } else { "fd_write" };
+            pair.call(name, &arguments, &[]);
+        }
+        Op::Seek { slot, offset, whence } => {
+            let slot = Slot(known(slot));
+            let arguments = [slot.clone(), (offset as u64).into(), whence.into(), RESULT.into()];
+            pair.call("fd_seek", &arguments, &[]);
+            pair.call("fd_tell", &[slot, RESULT.into()], &[]);
+        }
+        Op::Plain { name, slot } => {
+            let slot = known(slot);
+            pair.call(name, &[Slot(slot)], &[]);
+        }
+        Op::Stat { slot } => {
+            let slot = known(slot);
+            pair.call("fd_filestat_get", &[Slot(slot), RESULT.into()], FILESTAT_MASK);
+        }
+        Op::PathStat { slot, path, follow } => {
+            let slot = known(slot);
+            let follow = follow || names_directory(path);
+            let [path, len] = pair.put(PATH, path.as_bytes());
+            let arguments =
+                [Slot(slot), u64::from(follow).into(), path.into(), len.into(), RESULT.into()];
+            pair.call("path_filestat_get", &arguments, FILESTAT_MASK);
+        }
+        Op::SetSize { slot, size } => {
+            let slot = known(slot);
+            pair.call("fd_filestat_set_size", &[Slot(slot), size.into()], &[]);
+        }
+        Op::SetTimes { slot, flags } => {
+            let slot = known(slot);
+            let arguments = [Slot(slot), 1_000_000_001_u64.into(), 2_u64.into(), flags.into()];
+            if pair.call("fd_filestat_set_times", &arguments, &[]) == Outcome::SUCCESS {
+                let masks = times_mask(flags);
+                pair.call("fd_filestat_get", &[Slot(slot), RESULT.into()], &masks);
+            }
+        }
+        Op::PathSetTimes { slot, path, follow, flags } => {
+            let slot = known(slot);
+            let follow = u64::from(follow || names_directory(path));
+            let [path, len] = pair.put(PATH, path.as_bytes());
+            let arguments = [
+                Slot(slot),
+                follow.into(),
+                path.into(),
+                len.into(),
+                5_000_000_000_u64.into(),
+                7_u64.into(),
+                flags.into(),
+            ];
+            if pair.call("path_filestat_set_times", &arguments, &[]) == Outcome::SUCCESS {
+                let arguments = [Slot(slot), follow.into(), path.into(), len.into(), RESULT.into()];
+                pair.call("path_filestat_get", &arguments, &times_mask(flags));
+            }
+        }
+        Op::SetFlags { slot, flags } => {
+            let slot = known(slot);
+            pair.call("fd_fdstat_set_flags", &[Slot(slot), flags.into()], &[]);
+        }
+        Op::Flags { slot } => {
+            let slot = known(slot);
+            pair.call("fd_fdstat_get", &[Slot(slot), RESULT.into()], FDSTAT_MASK);
+        }
+        Op::Advise { slot, offset, len, advice } => {
+            let slot = known(slot);
+            let arguments = [Slot(slot), offset.into(), len.into(), advice.into()];
+            pair.call("fd_advise", &arguments, &[]);
+        }
+        Op::OnPath { name, slot, path } => {
+            let slot = known(slot);
+            let [path, len] = pair.put(PATH, path.as_bytes());
+            pair.call(name, &[Slot(slot), path.into(), len.into()], &[]);
+        }
+        Op::OnPaths { name, from: (from, path), to: (to, other) } => {
+            let (from, to) = (Slot(known(from)), Slot(known(to)));
+            let [path, len] = pair.put(PATH, path.as_bytes()).map(Argument::Number);
+            let [other, other_len] = pair.put(OTHER_PATH, other.as_bytes()).map(Argument::Number);
+            let arguments = match name {
+                "path_link" => vec![from, 0_u64.into(), path, len, to, other, other_len],
+                "path_symlink" => vec![path, len, to, other, other_len],
+                _ => vec![from, path, len, to, other, other_len],
+            };
+            pair.call(name, &arguments, &[]);
+        }
+        Op::ReadLink { slot, path, len } => {
+            let slot = known(slot);
+            let [path, path_len] = pair.put(PATH, path.as_bytes());
+            let arguments =
+                [Slot(slot), path.into(), path_len.into(), DATA.into(), len.into(), RESULT.into()];
+            pair.call("path_readlink", &arguments, &[]);
+        }
+        Op::List { slot } => {
+            let slot = known(slot);
+            pair.list(slot);
+        }
+        Op::Poll { slot } => {
+            let slot = known(slot);
+            poll(pair, slot, true);
+        }
+    }
+}
+
+/// What a path ends with a slash or a dot for. To the system such a path then also
+/// follows a link; theirs cuts the end off where it does not follow.
+fn names_directory(path: &str) -> bool {
+    path.ends_with('/') || path.ends_with("/.")
+}
+
+/// Access times change by reading, so only what was set is compared.
+fn times_mask(flags: u64) -> Vec<std::ops::Range<u32>> {
+    let mut masks = vec![RESULT..RESULT + 16, RESULT + 17..RESULT + 24, RESULT + 56..RESULT + 64];
+    if flags & 1 == 0 {
+        masks.push(RESULT + 40..RESULT + 48);
+    }
+    if flags & 4 == 0 {
+        masks.push(RESULT + 48..RESULT + 56);
+    }
+    masks
+}
+
+fn poll(pair: &mut Pair, slot: usize, write: bool) -> Outcome {
+    let numbers = pair.slots[slot];
+    for (side, number) in numbers.into_iter().enumerate() {
+        let mut subscription = [0; 48];
+        subscription[0..8].copy_from_slice(&77_u64.to_le_bytes());
+        subscription[8] = if write { 2 } else { 1 };
+        subscription[16..20].copy_from_slice(&number.to_le_bytes());
+        match side {
+            0 => put(&mut pair.ours, LIST, &subscription),
+            _ => put(&mut pair.theirs, LIST, &subscription),
+        };
+    }
+    let arguments = [LIST.into(), DATA.into(), 1_u64.into(), RESULT.into()];
+    let masks = [LIST..LIST + 48, DATA + 11..DATA + 16, DATA + 26..DATA + 32];
+    pair.call("poll_oneoff", &arguments, &masks)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn random_sequences_agree(ops in proptest::collection::vec(ops(), 1..60)) {
+        let mut pair = Pair::new(DEVIATIONS);
+        for op in ops {
+            run(&mut pair, op);
+        }
+        pair.compare_trees();
+    }
+}
+
+fn numbers(numbers: &[u64]) -> Vec<Argument> {
+    numbers.iter().copied().map(Argument::Number).collect()
+}
+
+/// A pair whose directories hold the same things.
+fn furnished() -> Pair {
+    let mut pair = Pair::new(DEVIATIONS);
+    for (path, text) in [("a", &b"first"[..]), ("b", b"second")] {
+        let [path, len] = pair.put(PATH, path.as_bytes());
+        let arguments = [
+            Slot(0),
+            FOLLOW.into(),
+            path.into(),
+            len.into(),
+            CREAT.into(),
+            ALL_RIGHTS.into(),
+            ALL_RIGHTS.into(),
+            0_u64.into(),
+            RESULT.into(),
+        ];
+        assert_eq!(pair.open("path_open", &arguments), Outcome::SUCCESS);
+        pair.put(DATA, text);
+        let len = text.len() as u32;
+        put_list(&mut pair.ours, &[len]);
+        put_list(&mut pair.theirs, &[len]);
+        let slot = Slot(pair.slots.len() - 1);
+        pair.call("fd_write", &[slot, LIST.into(), 1_u64.into(), RESULT.into()], &[]);
+    }
+    pair
+}
+
+#[test]
+fn arguments_and_environment_agree() {
+    let mut pair = furnished();
+    for (sizes, get) in [("args_sizes_get", "args_get"), ("environ_sizes_get", "environ_get")] {
+        pair.call(sizes, &numbers(&[RESULT.into(), u64::from(RESULT) + 4]), &[]);
+        assert_eq!(get_u32(&mut pair.ours, RESULT), 2);
+        assert_eq!(pair.call(get, &numbers(&[RESULT.into(), DATA.into()]), &[]), Outcome::SUCCESS);
+    }
+    let outside = u64::from(u32::MAX - 3);
+    for get in ["args_get", "environ_get"] {
+        pair.call(get, &numbers(&[outside, DATA.into()]), &[DATA..DATA + 64]);
+    }
+}
+
+#[test]
+fn preopened_directories_agree() {
+    let mut pair = furnished();
+    for fd in [0_u64, 1, 3, 4, 5, 6, 99] {
+        pair.call("fd_prestat_get", &numbers(&[fd, RESULT.into()]), &[RESULT + 1..RESULT + 4]);
+        for len in [0, 5, 6, 7] {
+            pair.call("fd_prestat_dir_name", &numbers(&[fd, DATA.into(), len]), &[]);
+        }
+    }
+}
+
+#[test]
+fn the_rights_of_preopened_directories_include_theirs() {
+    let mut pair = furnished();
+    let arguments = [3, RESULT.into()];
+    let mut rights = [[0; 2]; 2];
+    assert_eq!(pair.ours.call("fd_fdstat_get", &arguments), Outcome::SUCCESS);
+    assert_eq!(pair.theirs.call("fd_fdstat_get", &arguments), Outcome::SUCCESS);
+    for index in 0..2 {
+        let at = RESULT + 8 + index * 8;
+        rights[0][index as usize] = get_u64(&mut pair.ours, at);
+        rights[1][index as usize] = get_u64(&mut pair.theirs, at);
+    }
+    let [ours, theirs] = rights;
+    let set_size = 1 << 19; // What `path_open` needs for truncating; theirs does not ask.
+    assert_eq!(ours, theirs.map(|rights| rights | set_size));
+}
+
+#[test]
+fn clocks_agree_where_theirs_has_them() {
+    let mut pair = furnished();
+    for id in [0_u64, 1, 4, u32::MAX.into()] {
+        let mask = [RESULT..RESULT + 8];
+        pair.call("clock_res_get", &numbers(&[id, RESULT.into()]), &mask);
+        pair.call("clock_time_get", &numbers(&[id, 0, RESULT.into()]), &mask);
+        pair.call("clock_time_get", &numbers(&[id, 0, u32::MAX.into()]), &mask);
+    }
+}
+
+#[test]
+fn ending_and_yielding_agree() {
+    let mut pair = furnished();
+    for code in [0_u64, 1, 125] {
+        assert_eq!(pair.call("proc_exit", &numbers(&[code]), &[]), Outcome::Exit(code as i32));
+    }
+    assert_eq!(pair.call("sched_yield", &[], &[]), Outcome::SUCCESS);
+    let arguments = numbers(&[DATA.into(), 64]);
+    assert_eq!(pair.call("random_get", &arguments, &[DATA..DATA + 64]), Outcome::SUCCESS);
+    pair.call("random_get", &numbers(&[DATA.into(), u32::MAX.into()]), &[]);
+}
+
+#[test]
+fn standard_streams_that_lead_nowhere_agree() {
+    let mut pair = furnished();
+    put_list(&mut pair.ours, &[4, 5]);
+    put_list(&mut pair.theirs, &[4, 5]);
+    for fd in [0_u64, 1, 2] {
+        let data = [fd, LIST.into(), 2, RESULT.into()];
+        for (name, arguments) in [
+            ("fd_read", numbers(&data)),
+            ("fd_write", numbers(&data)),
+            ("fd_sync", numbers(&[fd])),
+            ("fd_datasync", numbers(&[fd])),
+            ("fd_filestat_set_size", numbers(&[fd, 1])),
+            ("fd_filestat_set_times", numbers(&[fd, 1, 1, 5])),
+            ("fd_fdstat_set_flags", numbers(&[fd, 1])),
+            ("fd_advise", numbers(&[fd, 0, 0, 0])),
+            ("fd_readdir", numbers(&[fd, DATA.into(), 100, 0, RESULT.into()])),
+            ("path_open", numbers(&[fd, 0, PATH.into(), 1, 0, 0, 0, 0, RESULT.into()])),
+            ("path_create_directory", numbers(&[fd, PATH.into(), 1])),
+            ("sock_shutdown", numbers(&[fd, 1])),
+            ("sock_accept", numbers(&[fd, 0, RESULT.into()])),
+            ("sock_send", numbers(&[fd, LIST.into(), 1, 0, RESULT.into()])),
+        ] {
+            pair.call(name, &arguments, &[]);
+        }
+        pair.call("fd_filestat_get", &numbers(&[fd, RESULT.into()]), FILESTAT_MASK);
+    }
+}
+
+#[test]
+fn waiting_for_files_agrees() {
+    let mut pair = furnished();
+    for slot in [0, 2, 3] {
+        for write in [false, true] {
+            poll(&mut pair, slot, write);
+        }
+    }
+    // A clock that has nothing to wait for, and none at all.
+    pair.put(LIST, &[0; 48]);
+    let masks = [DATA + 11..DATA + 16, DATA + 26..DATA + 32];
+    let one = numbers(&[LIST.into(), DATA.into(), 1, RESULT.into()]);
+    assert_eq!(pair.call("poll_oneoff", &one, &masks), Outcome::SUCCESS);
+    let none = numbers(&[LIST.into(), DATA.into(), 0, RESULT.into()]);
+    pair.call("poll_oneoff", &none, &[]);
+    pair.put(LIST, &[255; 48]);
+    pair.call("poll_oneoff", &one, &masks);
+}
+
+#[test]
+fn sockets_agree() {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    let mut ours = precast_wasi::WasiCtx::builder();
+    let mut theirs = wasi_common::sync::WasiCtxBuilder::new();
+    let listeners = [(), ()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let mut clients =
+        [0, 1].map(|side| TcpStream::connect(listeners[side].local_addr().unwrap()).unwrap());
+    let [for_ours, for_theirs] = listeners;
+    ours.socket(for_ours);
+    let for_theirs = wasi_common::sync::TcpListener::from_std(for_theirs);
+    theirs.preopened_socket(3, for_theirs).unwrap();
+    let mut pair = Pair::over(ours.build(), theirs.build(), DEVIATIONS, vec![[3, 3]]);
+
+    let flags = |pair: &mut Pair, slot| {
+        pair.call("fd_fdstat_get", &[Slot(slot), RESULT.into()], FDSTAT_MASK);
+        pair.call("fd_filestat_get", &[Slot(slot), RESULT.into()], FILESTAT_MASK);
+    };
+    flags(&mut pair, 0);
+    for bad in [1_u64, 32] {
+        pair.call("sock_accept", &[Slot(0), bad.into(), RESULT.into()], &[]);
+    }
+    let accept = [Slot(0), 0_u64.into(), RESULT.into()];
+    // The refused flags have taken a connection from theirs.
+    for client in &mut clients[1..] {
+        *client = TcpStream::connect(client.peer_addr().unwrap()).unwrap();
+    }
+    assert_eq!(pair.open("sock_accept", &accept), Outcome::SUCCESS);
+    flags(&mut pair, 1);
+    for client in &mut clients {
+        client.write_all(b"hello, guest").unwrap();
+    }
+    pair.put(LIST, &DATA.to_le_bytes());
+    pair.put(LIST + 4, &5_u32.to_le_bytes());
+    let out = u64::from(RESULT) + 8;
+    for flags in [1_u64, 0, 2] {
+        let arguments =
+            [Slot(1), LIST.into(), 1_u64.into(), flags.into(), RESULT.into(), out.into()];
+        // With the last flag the call waits for all five bytes.
+        if flags == 2 {
+            for client in &mut clients {
+                client.write_all(b"!!!").unwrap();
+            }
+        }
+        assert_eq!(pair.call("sock_recv", &arguments, &[]), Outcome::SUCCESS);
+        assert_eq!(get_u32(&mut pair.ours, RESULT), 5);
+    }
+    let send = [Slot(1), LIST.into(), 1_u64.into(), 0_u64.into(), RESULT.into()];
+    assert_eq!(pair.call("sock_send", &send, &[]), Outcome::SUCCESS);
+    for how in [0_u64, 4, 2] {
+        pair.call("sock_shutdown", &[Slot(1), how.into()], &[]);
+    }
+    let [ours, theirs] = clients.map(|mut client| {
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).unwrap();
+        received
+    });
+    assert_eq!(ours, theirs);
+    pair.call("sock_shutdown", &[Slot(1), 3_u64.into()], &[]);
+}
