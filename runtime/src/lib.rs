@@ -1,5 +1,78 @@
 //! Instantiates and runs precast artifacts.
+//!
+//! ```text
+//! artifact --loader--> Module --Instance::new--> Instance in a Store --Func--> calls
+//!                                  ^                                 |
+//!                    Linker, Extern: imports              Trap, Error, WasmBacktrace
+//! ```
+//!
+//! Names and shapes are those that embedders know from wasmtime. An [`Engine`] holds settings and
+//! types; a [`Store`] owns instances and all that they use; [`Func`], [`Memory`], [`Table`] and
+//! [`Global`] are handles into one. Where to start reading: `instance/instantiate.rs` for how a
+//! module comes to life, `func/mod.rs` for calls, `trap/mod.rs` for how they end early,
+//! `helpers/mod.rs` for what generated code asks for.
+//!
+//! With feature `compiler`, `Module::new` compiles; without it, artifacts are loaded with
+//! [`Module::deserialize_file`], and no compiler is linked.
+//!
+//! ```
+//! use precast_runtime::{Caller, Engine, Func, Store};
+//!
+//! let engine = Engine::default();
+//! let mut store = Store::new(&engine, Vec::new());
+//! let log = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<i32>>, value: i32| {
+//!     caller.data_mut().push(value);
+//! });
+//! log.typed::<i32, ()>(&store)?.call(&mut store, 7)?;
+//! assert_eq!(store.data()[..], [7]);
+//! # Ok::<(), precast_runtime::Error>(())
+//! ```
 
-mod memory_view;
+mod arch;
+mod config;
+mod engine;
+mod error;
+mod func;
+mod global;
+mod heap;
+mod helpers;
+mod instance;
+mod limits;
+mod linker;
+mod memory;
+mod module;
+mod store;
+mod table;
+mod tag;
+mod trap;
+mod types;
+mod value;
+mod vm;
 
-pub use memory_view::{GuestRange, MemoryView, OutOfBounds};
+pub use config::{Config, SignalHandlers};
+pub use engine::Engine;
+pub use error::{Error, ErrorKind, LimitError, LinkError, ModuleError, Result, TypeError};
+pub use func::{
+    Caller, Func, IntoFunc, TypedFunc, ValueList, WasmParams, WasmResults, WasmRet, WasmTy,
+};
+#[doc(hidden)]
+pub use func::{HostFuncOf, ValueStore};
+pub use global::Global;
+pub use heap::ExternRef;
+pub use instance::{Export, Extern, Instance};
+pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
+pub use linker::{InstancePre, Linker};
+pub use memory::{GuestRange, Memory, MemoryAccessError, MemoryView, OutOfBounds};
+pub use module::Module;
+pub use precast_artifact::trap::Trap;
+pub use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings, WasmFeatures};
+pub use precast_loader::{LoadError, Placement};
+pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+pub use table::Table;
+pub use tag::Tag;
+pub use trap::{FrameInfo, WasmBacktrace};
+pub use types::{
+    ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, Mutability,
+    RefType, TableType, TagType, ValType,
+};
+pub use value::{Ref, Val};

@@ -116,6 +116,45 @@ impl<'a> MemoryView<'a> {
         Ok(())
     }
 
+    /// Sets `len` guest bytes at `address` to `byte`.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfBounds`] when the range leaves the memory; nothing is written then.
+    pub fn fill(&self, address: u64, byte: u8, len: u64) -> Result<(), OutOfBounds> {
+        let range = self.range(address, len)?;
+        // SAFETY: `range` checked the bounds; see `read` for the rest.
+        unsafe { range.start.write_bytes(byte, range.len) };
+        Ok(())
+    }
+
+    /// Copies `len` guest bytes at `src` to `dst`; they may overlap.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfBounds`] when one of the ranges leaves the memory; nothing is written then.
+    pub fn copy_within(&self, dst: u64, src: u64, len: u64) -> Result<(), OutOfBounds> {
+        self.copy_from(dst, self, src, len)
+    }
+
+    /// Copies `len` guest bytes at `src` of another memory, or the same, to `dst` of this one.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfBounds`] when one of the ranges leaves its memory; nothing is written then.
+    pub fn copy_from(
+        &self,
+        dst: u64,
+        other: &MemoryView<'_>,
+        src: u64,
+        len: u64,
+    ) -> Result<(), OutOfBounds> {
+        let (from, to) = (other.range(src, len)?, self.range(dst, len)?);
+        // SAFETY: both ranges are checked; `copy_to` allows overlap.
+        unsafe { from.start.copy_to(to.start, to.len) };
+        Ok(())
+    }
+
     /// Copies `len` guest bytes at `address` into a new vector.
     ///
     /// # Errors
@@ -169,5 +208,9 @@ mod tests {
         view.write(0, b"ab").unwrap();
         assert_eq!(view.read_vec(0, 3).unwrap(), b"ab2");
         assert!(view.read_vec(1, u64::MAX).is_err());
+        view.copy_within(1, 0, 3).unwrap();
+        view.fill(8, b'!', 2).unwrap();
+        assert!(view.fill(9, 0, 2).is_err() && view.copy_within(9, 0, 2).is_err());
+        assert_eq!(view.read_vec(0, 10).unwrap(), b"aab24567!!");
     }
 }

@@ -1,0 +1,142 @@
+//! What an engine is made with.
+
+use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings};
+
+/// The settings of an [`Engine`](crate::Engine). Those that change code matter only to modules
+/// that the engine compiles.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    compiler: CompilerSettings,
+    runtime: RuntimeSettings,
+    signal_handlers: SignalHandlers,
+}
+
+/// Whether faults of wasm code are caught by signal handlers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SignalHandlers {
+    /// Handlers for SIGSEGV, SIGBUS, SIGILL and SIGFPE are installed once per process, when the
+    /// first engine that wants them is made. What is not a fault of wasm code goes on to the
+    /// handlers that were there before. A program that installs its own handlers later must
+    /// call the earlier ones for faults that it does not know.
+    #[default]
+    Install,
+    /// No handlers: a trap that the processor detects (most of them are) ends the program,
+    /// unless the program has its own arrangement. For hosts that may not touch signals and run
+    /// only code that they trust not to trap.
+    Leave,
+}
+
+impl Config {
+    /// The default settings.
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// Settings made elsewhere, from a file for example.
+    pub fn from_settings(compiler: CompilerSettings, runtime: RuntimeSettings) -> Config {
+        Config { compiler, runtime, signal_handlers: SignalHandlers::default() }
+    }
+
+    /// The settings that change code.
+    pub fn compiler_settings(&self) -> &CompilerSettings {
+        &self.compiler
+    }
+
+    /// The settings that change code, to be changed.
+    pub fn compiler_settings_mut(&mut self) -> &mut CompilerSettings {
+        &mut self.compiler
+    }
+
+    /// The settings that matter only while compiling or running.
+    pub fn runtime_settings(&self) -> &RuntimeSettings {
+        &self.runtime
+    }
+
+    /// The settings that matter only while compiling or running, to be changed.
+    pub fn runtime_settings_mut(&mut self) -> &mut RuntimeSettings {
+        &mut self.runtime
+    }
+
+    /// Whether faults of wasm code are caught.
+    pub fn get_signal_handlers(&self) -> SignalHandlers {
+        self.signal_handlers
+    }
+
+    /// Chooses whether faults of wasm code are caught by signal handlers.
+    pub fn signal_handlers(&mut self, signal_handlers: SignalHandlers) -> &mut Config {
+        self.signal_handlers = signal_handlers;
+        self
+    }
+
+    /// The target triple to compile for, instead of this machine's.
+    pub fn target(&mut self, triple: &str) -> &mut Config {
+        self.compiler.target = Some(triple.to_owned());
+        self
+    }
+
+    /// The processor to compile for.
+    pub fn cpu(&mut self, cpu: CpuChoice) -> &mut Config {
+        self.compiler.cpu = cpu;
+        self
+    }
+
+    /// How hard to optimise.
+    pub fn cranelift_opt_level(&mut self, level: OptLevel) -> &mut Config {
+        self.compiler.opt_level = level;
+        self
+    }
+
+    /// Sets a flag of the code generator. Unknown flags, and those that the runtime relies on,
+    /// are refused when a module is compiled.
+    pub fn cranelift_flag_set(&mut self, name: &str, value: &str) -> &mut Config {
+        self.compiler.flags.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Whether the code generator checks its own intermediate code.
+    pub fn cranelift_debug_verifier(&mut self, enable: bool) -> &mut Config {
+        self.compiler.verify_ir = enable;
+        self
+    }
+
+    /// Accepts a WebAssembly proposal, or no longer does.
+    ///
+    /// # Errors
+    ///
+    /// When there is no proposal of that name.
+    pub fn wasm_feature(&mut self, name: &str, accept: bool) -> crate::Result<&mut Config> {
+        self.compiler.features.set(name, accept)?;
+        Ok(self)
+    }
+
+    /// Address space that is reserved for a 32-bit memory, in bytes.
+    pub fn memory_reservation(&mut self, bytes: u64) -> &mut Config {
+        self.compiler.memory_reservation = bytes;
+        self
+    }
+
+    /// Inaccessible address space behind a memory, in bytes.
+    pub fn memory_guard_size(&mut self, bytes: u64) -> &mut Config {
+        self.compiler.memory_guard = bytes;
+        self
+    }
+
+    /// Stack that wasm may use on the caller's thread, in bytes. The thread must have more than
+    /// that: host functions run on what is left.
+    pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Config {
+        self.runtime.max_wasm_stack = bytes;
+        self
+    }
+
+    /// The most frames that a backtrace keeps; 0 for no backtraces.
+    pub fn wasm_backtrace_max_frames(&mut self, frames: usize) -> &mut Config {
+        self.runtime.backtrace_frames = frames;
+        self
+    }
+
+    /// Threads that compile at the same time; as many as there are processors when `None`.
+    pub fn jobs(&mut self, jobs: Option<usize>) -> &mut Config {
+        self.runtime.jobs = jobs;
+        self
+    }
+}

@@ -1,0 +1,66 @@
+//! What modules and stores share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::{Config, SignalHandlers};
+use crate::error::Result;
+use crate::trap;
+use crate::types::TypeRegistry;
+
+/// Settings, and the types of all modules and host functions that were made with it.
+///
+/// Cloning it makes another handle to the same engine. Modules, linkers and stores work
+/// together when they were made with the same engine. It can be used from all threads.
+#[derive(Clone)]
+pub struct Engine(Arc<EngineInner>);
+
+struct EngineInner {
+    config: Config,
+    types: TypeRegistry,
+}
+
+impl Engine {
+    /// An engine with these settings.
+    ///
+    /// # Errors
+    ///
+    /// When the signal handlers cannot be installed.
+    pub fn new(config: &Config) -> Result<Engine> {
+        if config.get_signal_handlers() == SignalHandlers::Install {
+            trap::install_signal_handlers()?;
+        }
+        Ok(Engine(Arc::new(EngineInner { config: config.clone(), types: TypeRegistry::default() })))
+    }
+
+    /// The settings that it was made with.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Whether two handles are to the same engine.
+    pub fn same(a: &Engine, b: &Engine) -> bool {
+        Arc::ptr_eq(&a.0, &b.0)
+    }
+
+    pub(crate) fn types(&self) -> &TypeRegistry {
+        &self.0.types
+    }
+}
+
+impl Default for Engine {
+    /// An engine with the default settings.
+    ///
+    /// # Panics
+    ///
+    /// When the signal handlers cannot be installed, which no supported system refuses.
+    fn default() -> Engine {
+        Engine::new(&Config::default()).expect("the default engine works everywhere")
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("config", self.config()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,118 @@
+//! An instance as its store keeps it.
+
+use precast_artifact::index::{
+    DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
+    TagIndex,
+};
+use precast_artifact::section::functions::FunctionEntry;
+use precast_artifact::vmcontext::VMFuncRef;
+
+use crate::module::Module;
+use crate::store::{GlobalId, MemoryId, TableId, TagId};
+use crate::vm::{VmContext, VmFunc};
+
+/// A module with what its imports were given and what it owns.
+pub(crate) struct InstanceData {
+    pub(super) module: Module,
+    pub(super) vmctx: VmContext,
+    pub(super) memories: Vec<MemoryId>,
+    pub(super) tables: Vec<TableId>,
+    pub(super) globals: Vec<GlobalId>,
+    pub(super) tags: Vec<TagId>,
+    /// Element segments that are empty now, and data segments.
+    pub(super) dropped_elements: Box<[bool]>,
+    pub(super) dropped_data: Box<[bool]>,
+    pub(super) exported_memory: Option<MemoryId>,
+}
+
+impl InstanceData {
+    pub(crate) fn module(&self) -> &Module {
+        &self.module
+    }
+
+    pub(crate) fn memory(&self, index: MemoryIndex) -> Option<MemoryId> {
+        self.memories.get(index.as_usize()).copied()
+    }
+
+    pub(crate) fn table(&self, index: TableIndex) -> Option<TableId> {
+        self.tables.get(index.as_usize()).copied()
+    }
+
+    pub(crate) fn global(&self, index: GlobalIndex) -> Option<GlobalId> {
+        self.globals.get(index.as_usize()).copied()
+    }
+
+    pub(crate) fn tag(&self, index: TagIndex) -> Option<TagId> {
+        self.tags.get(index.as_usize()).copied()
+    }
+
+    /// The memory that it exports as `memory`.
+    #[inline]
+    pub(crate) fn exported_memory(&self) -> Option<MemoryId> {
+        self.exported_memory
+    }
+
+    pub(crate) fn element_dropped(&self, index: ElemIndex) -> bool {
+        self.dropped_elements.get(index.as_usize()).copied().unwrap_or(true)
+    }
+
+    pub(crate) fn drop_element(&mut self, index: ElemIndex) {
+        if let Some(dropped) = self.dropped_elements.get_mut(index.as_usize()) {
+            *dropped = true;
+        }
+    }
+
+    /// The bytes of a data segment; none after it was dropped.
+    pub(crate) fn data(&self, index: DataIndex) -> &[u8] {
+        if self.dropped_data.get(index.as_usize()).copied().unwrap_or(true) {
+            return &[];
+        }
+        let bytes = || {
+            let segment = self.module.info().data.get(index.as_usize())?;
+            let section = self.module.inner().sections().data;
+            let rest = section.get(usize::try_from(segment.start).ok()?..)?;
+            rest.get(..usize::try_from(segment.len).ok()?)
+        };
+        bytes().unwrap_or_default()
+    }
+
+    pub(crate) fn drop_data(&mut self, index: DataIndex) {
+        if let Some(dropped) = self.dropped_data.get_mut(index.as_usize()) {
+            *dropped = true;
+        }
+    }
+
+    /// A function as a reference; `None` when there is none, or its address cannot be taken.
+    pub(crate) fn func_ref(&self, index: FuncIndex) -> Option<VmFunc> {
+        if self.module.inner().is_imported(index) {
+            return Some(self.vmctx.imported_func_ref(index));
+        }
+        let entry = self.entry(index)?;
+        let slot = entry.func_ref.filter(|slot| slot.0 < self.module.info().func_refs)?;
+        Some(self.vmctx.func_ref(slot, || self.make_func_ref(&entry)))
+    }
+
+    /// What a `VMFuncRef` to a function holds, whether it has a place for one or not.
+    pub(super) fn temporary_func_ref(&self, index: FuncIndex) -> Option<VMFuncRef> {
+        if self.module.inner().is_imported(index) {
+            return Some(self.vmctx.imported_func_ref(index).get());
+        }
+        Some(self.make_func_ref(&self.entry(index)?))
+    }
+
+    fn entry(&self, index: FuncIndex) -> Option<FunctionEntry> {
+        let defined = index.0.checked_sub(self.module.info().imported.functions)?;
+        let entry = self.module.inner().sections().functions.get(DefinedFuncIndex(defined))?;
+        (entry.ty.as_usize() < self.module.inner().type_ids().len()).then_some(entry)
+    }
+
+    fn make_func_ref(&self, entry: &FunctionEntry) -> VMFuncRef {
+        let module = self.module.inner();
+        VMFuncRef {
+            code: module.code(entry.start),
+            entry: module.entry(entry.ty),
+            vmctx: self.vmctx.as_ptr(),
+            type_id: module.type_ids()[entry.ty.as_usize()],
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! How much a store may take.
+
+use crate::error::{Error, Result};
+
+/// Decides whether what a store owns may grow, and how much of it there may be.
+///
+/// A store without a limiter has the default counts and no limits on sizes.
+pub trait ResourceLimiter: Send {
+    /// Whether a memory may be created with, or grow to, `desired` bytes. `current` is its
+    /// size before, 0 for a new one, `maximum` what its type allows, if that is less than
+    /// everything.
+    ///
+    /// # Errors
+    ///
+    /// An error traps where `false` only lets `memory.grow` return -1.
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool>;
+
+    /// A growth that was allowed did not work out.
+    ///
+    /// # Errors
+    ///
+    /// An error traps instead of letting `memory.grow` return -1.
+    fn memory_grow_failed(&mut self, _error: Error) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether a table may be created with, or grow to, `desired` elements.
+    ///
+    /// # Errors
+    ///
+    /// An error traps where `false` only lets `table.grow` return -1.
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool>;
+
+    /// A growth that was allowed did not work out.
+    ///
+    /// # Errors
+    ///
+    /// An error traps instead of letting `table.grow` return -1.
+    fn table_grow_failed(&mut self, _error: Error) -> Result<()> {
+        Ok(())
+    }
+
+    /// The most instances that the store may hold.
+    fn instances(&self) -> usize {
+        DEFAULT_COUNT
+    }
+
+    /// The most tables.
+    fn tables(&self) -> usize {
+        DEFAULT_COUNT
+    }
+
+    /// The most memories.
+    fn memories(&self) -> usize {
+        DEFAULT_COUNT
+    }
+
+    /// The most values of the host that references of the store can point to.
+    fn host_references(&self) -> usize {
+        DEFAULT_HOST_REFERENCES
+    }
+}
+
+const DEFAULT_COUNT: usize = 10_000;
+pub(crate) const DEFAULT_HOST_REFERENCES: usize = 1 << 30;
+
+/// Fixed limits. Keep one in the store's data and hand it out with
+/// [`Store::limiter`](crate::Store::limiter).
+#[derive(Clone, Debug)]
+pub struct StoreLimits {
+    memory_size: Option<usize>,
+    table_elements: Option<usize>,
+    instances: usize,
+    tables: usize,
+    memories: usize,
+    host_references: usize,
+    trap_on_grow_failure: bool,
+}
+
+/// Makes [`StoreLimits`].
+#[derive(Clone, Debug, Default)]
+pub struct StoreLimitsBuilder(StoreLimits);
+
+impl StoreLimitsBuilder {
+    /// Starts with the default limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The largest size of each memory, in bytes.
+    pub fn memory_size(mut self, bytes: usize) -> Self {
+        self.0.memory_size = Some(bytes);
+        self
+    }
+
+    /// The largest size of each table, in elements.
+    pub fn table_elements(mut self, elements: usize) -> Self {
+        self.0.table_elements = Some(elements);
+        self
+    }
+
+    /// The most instances.
+    pub fn instances(mut self, limit: usize) -> Self {
+        self.0.instances = limit;
+        self
+    }
+
+    /// The most tables.
+    pub fn tables(mut self, limit: usize) -> Self {
+        self.0.tables = limit;
+        self
+    }
+
+    /// The most memories.
+    pub fn memories(mut self, limit: usize) -> Self {
+        self.0.memories = limit;
+        self
+    }
+
+    /// The most values of the host that references can point to.
+    pub fn host_references(mut self, limit: usize) -> Self {
+        self.0.host_references = limit;
+        self
+    }
+
+    /// Whether a refused growth traps instead of returning -1 to wasm.
+    pub fn trap_on_grow_failure(mut self, trap: bool) -> Self {
+        self.0.trap_on_grow_failure = trap;
+        self
+    }
+
+    /// The limits.
+    pub fn build(self) -> StoreLimits {
+        self.0
+    }
+}
+
+impl Default for StoreLimits {
+    fn default() -> Self {
+        StoreLimits {
+            memory_size: None,
+            table_elements: None,
+            instances: DEFAULT_COUNT,
+            tables: DEFAULT_COUNT,
+            memories: DEFAULT_COUNT,
+            host_references: DEFAULT_HOST_REFERENCES,
+            trap_on_grow_failure: false,
+        }
+    }
+}
+
+impl StoreLimits {
+    fn allow(&self, what: &str, desired: usize, limit: Option<usize>) -> Result<bool> {
+        let allowed = limit.is_none_or(|limit| desired <= limit);
+        if !allowed && self.trap_on_grow_failure {
+            return Err(Error::msg(format_args!("forcing trap when growing {what} to {desired}")));
+        }
+        Ok(allowed)
+    }
+
+    fn failed(&self, error: Error) -> Result<()> {
+        if self.trap_on_grow_failure { Err(error.context("forcing a trap")) } else { Ok(()) }
+    }
+}
+
+impl ResourceLimiter for StoreLimits {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        self.allow("memory", desired, self.memory_size)
+    }
+
+    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
+        self.failed(error)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        self.allow("table", desired, self.table_elements)
+    }
+
+    fn table_grow_failed(&mut self, error: Error) -> Result<()> {
+        self.failed(error)
+    }
+
+    fn instances(&self) -> usize {
+        self.instances
+    }
+
+    fn tables(&self) -> usize {
+        self.tables
+    }
+
+    fn memories(&self) -> usize {
+        self.memories
+    }
+
+    fn host_references(&self) -> usize {
+        self.host_references
+    }
+}

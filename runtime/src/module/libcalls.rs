@@ -1,0 +1,61 @@
+//! Library routines that code of some targets calls.
+
+use precast_artifact::section::relocations::LibCall;
+
+/// The address of a routine.
+pub(super) fn address(libcall: LibCall) -> usize {
+    type Unary<F> = extern "C" fn(F) -> F;
+    type Ternary<F> = extern "C" fn(F, F, F) -> F;
+    match libcall {
+        LibCall::CeilF32 => ceil_f32 as Unary<f32> as usize,
+        LibCall::CeilF64 => ceil_f64 as Unary<f64> as usize,
+        LibCall::FloorF32 => floor_f32 as Unary<f32> as usize,
+        LibCall::FloorF64 => floor_f64 as Unary<f64> as usize,
+        LibCall::TruncF32 => trunc_f32 as Unary<f32> as usize,
+        LibCall::TruncF64 => trunc_f64 as Unary<f64> as usize,
+        LibCall::NearestF32 => nearest_f32 as Unary<f32> as usize,
+        LibCall::NearestF64 => nearest_f64 as Unary<f64> as usize,
+        LibCall::FmaF32 => fma_f32 as Ternary<f32> as usize,
+        LibCall::FmaF64 => fma_f64 as Ternary<f64> as usize,
+    }
+}
+
+extern "C" fn ceil_f32(value: f32) -> f32 {
+    value.ceil()
+}
+
+extern "C" fn ceil_f64(value: f64) -> f64 {
+    value.ceil()
+}
+
+extern "C" fn floor_f32(value: f32) -> f32 {
+    value.floor()
+}
+
+extern "C" fn floor_f64(value: f64) -> f64 {
+    value.floor()
+}
+
+extern "C" fn trunc_f32(value: f32) -> f32 {
+    value.trunc()
+}
+
+extern "C" fn trunc_f64(value: f64) -> f64 {
+    value.trunc()
+}
+
+extern "C" fn nearest_f32(value: f32) -> f32 {
+    value.round_ties_even()
+}
+
+extern "C" fn nearest_f64(value: f64) -> f64 {
+    value.round_ties_even()
+}
+
+extern "C" fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
+    a.mul_add(b, c)
+}
+
+extern "C" fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
+    a.mul_add(b, c)
+}

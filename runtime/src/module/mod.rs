@@ -1,0 +1,358 @@
+//! Modules: artifacts in memory that instances are made of.
+
+mod compile;
+mod libcalls;
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::fmt;
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use precast_artifact::image::Sections;
+use precast_artifact::index::{FuncIndex, MemoryIndex, TypeIndex};
+use precast_artifact::module::{Export, ExportItem, Module as ModuleInfo};
+use precast_artifact::types as raw;
+use precast_artifact::vmcontext::VMOffsets;
+use precast_loader::{Mapped, Placement, Sealed, Writable};
+
+pub(crate) use compile::is_compile_error;
+
+use crate::engine::Engine;
+use crate::error::{Error, ModuleError, Result};
+use crate::heap::COLLECTOR;
+use crate::trap::{self, CodeRange};
+use crate::types::{ExportType, ExternType, ImportType, map_val_type};
+
+/// A compiled module.
+///
+/// Cloning it makes another handle to the same module. It can be used from all threads, and
+/// instantiated any number of times in any stores of its engine.
+#[derive(Clone)]
+pub struct Module(Arc<ModuleInner>);
+
+/// A module that is mapped and known to the engine.
+pub(crate) struct ModuleInner {
+    engine: Engine,
+    mapped: Mapped<Sealed>,
+    offsets: VMOffsets,
+    /// The engine-wide index of each of its types.
+    type_ids: Box<[u32]>,
+    /// The memory that it exports as `memory`.
+    exported_memory: Option<MemoryIndex>,
+    /// The position of each export, by name; made when someone asks for a name.
+    exports: OnceLock<HashMap<String, usize>>,
+    path: Option<PathBuf>,
+}
+
+impl Module {
+    /// Maps the artifact in a file.
+    ///
+    /// # Errors
+    ///
+    /// When it is damaged, or does not fit this machine or the engine.
+    ///
+    /// # Safety
+    ///
+    /// Native code from the file will run. Whoever wrote it must be trusted, and nobody may
+    /// change the file while the module is in use.
+    #[allow(unsafe_code)] // Unsafe to call.
+    pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        let path = path.as_ref();
+        let named = |error: Error| error.context(format_args!("cannot load {}", path.display()));
+        let open = || -> Result<Module> {
+            let mapped = Mapped::from_file(&File::open(path)?, 0, None, Placement::Map)?;
+            Module::load(engine, mapped, Some(path.to_owned()))
+        };
+        open().map_err(named)
+    }
+
+    /// Maps the artifact that begins at `offset` of an open file and is `len` bytes long, or
+    /// reaches to the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Module::deserialize_file`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Module::deserialize_file`].
+    #[allow(unsafe_code)] // Unsafe to call.
+    pub unsafe fn deserialize_open_file(
+        engine: &Engine,
+        file: &File,
+        offset: u64,
+        len: Option<u64>,
+        placement: Placement,
+    ) -> Result<Module> {
+        Module::load(engine, Mapped::from_file(file, offset, len, placement)?, None)
+    }
+
+    /// Loads an artifact from memory, as [`Module::serialize`] returned it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Module::deserialize_file`].
+    ///
+    /// # Safety
+    ///
+    /// Native code from the bytes will run: whoever made them must be trusted.
+    #[allow(unsafe_code)] // Unsafe to call.
+    pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
+        Module::load(engine, Mapped::from_bytes(bytes.as_ref())?, None)
+    }
+
+    fn load(engine: &Engine, mapped: Mapped<Writable>, path: Option<PathBuf>) -> Result<Module> {
+        let mapped = mapped.relocate(libcalls::address)?.seal()?;
+        let collector = mapped.description().collector;
+        if collector != COLLECTOR {
+            let (artifact, engine) = (collector.to_string(), COLLECTOR.to_string());
+            return Err(ModuleError::Collector { artifact, engine }.into());
+        }
+        let info = mapped.module();
+        let type_ids = engine.types().register(&info.types)?;
+        let too_large = |_| ModuleError::Damaged("it declares more than an instance can hold");
+        let offsets = VMOffsets::new(info).map_err(too_large)?;
+        let exported_memory = info.exports.iter().find_map(|export| match export.item {
+            ExportItem::Memory(index) if export.name == "memory" => Some(index),
+            _ => None,
+        });
+        let (text, mapping) = (mapped.text(), mapped.bytes().as_ptr_range());
+        let inner = Arc::new(ModuleInner {
+            engine: engine.clone(),
+            mapped,
+            offsets,
+            type_ids,
+            exported_memory,
+            exports: OnceLock::new(),
+            path,
+        });
+        let mapping = mapping.start.addr()..mapping.end.addr();
+        trap::register(CodeRange { text, mapping, module: Arc::downgrade(&inner) });
+        Ok(Module(inner))
+    }
+
+    pub(crate) fn from_inner(inner: Arc<ModuleInner>) -> Module {
+        Module(inner)
+    }
+
+    pub(crate) fn inner(&self) -> &ModuleInner {
+        &self.0
+    }
+
+    pub(crate) fn info(&self) -> &ModuleInfo {
+        self.0.info()
+    }
+
+    /// Whether two handles are to the same module.
+    pub fn same(a: &Module, b: &Module) -> bool {
+        Arc::ptr_eq(&a.0, &b.0)
+    }
+
+    /// The engine that the module was made with.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// The module's own name, from its name section.
+    pub fn name(&self) -> Option<&str> {
+        self.info().name.as_deref()
+    }
+
+    /// What the artifact says it was made from, by what, and for what.
+    pub fn description(&self) -> &precast_artifact::description::BuildDescription {
+        self.0.mapped.description()
+    }
+
+    /// The artifact.
+    ///
+    /// # Errors
+    ///
+    /// When it had to be changed to fit this process, so that its bytes fit no other.
+    pub fn serialize(&self) -> Result<Vec<u8>> {
+        if !self.0.sections().relocations.is_empty() {
+            return Err(Error::msg("the artifact was relocated for this process"));
+        }
+        Ok(self.0.mapped.bytes().to_vec())
+    }
+
+    /// Its imports, in order.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> + '_ {
+        self.info().imports.iter().map(|import| ImportType {
+            module: &import.module,
+            name: &import.name,
+            ty: self.0.extern_type(&import.ty),
+        })
+    }
+
+    /// Its exports, in order.
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> + '_ {
+        self.info()
+            .exports
+            .iter()
+            .map(|export| ExportType { name: &export.name, ty: self.0.export_type(export) })
+    }
+
+    /// The type of an export.
+    pub fn get_export(&self, name: &str) -> Option<ExternType> {
+        Some(self.0.export_type(self.0.export(name)?))
+    }
+}
+
+impl ModuleInner {
+    pub(crate) fn info(&self) -> &ModuleInfo {
+        self.mapped.module()
+    }
+
+    pub(crate) fn sections(&self) -> &Sections<'_> {
+        self.mapped.sections()
+    }
+
+    pub(crate) fn mapped(&self) -> &Mapped<Sealed> {
+        &self.mapped
+    }
+
+    pub(crate) fn offsets(&self) -> VMOffsets {
+        self.offsets
+    }
+
+    pub(crate) fn type_ids(&self) -> &[u32] {
+        &self.type_ids
+    }
+
+    pub(crate) fn exported_memory(&self) -> Option<MemoryIndex> {
+        self.exported_memory
+    }
+
+    /// Where its code is.
+    pub(crate) fn text(&self) -> Range<usize> {
+        self.mapped.text()
+    }
+
+    /// The file that it was loaded from.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The export of this name.
+    pub(crate) fn export(&self, name: &str) -> Option<&Export> {
+        let exports = &self.info().exports;
+        let by_name = self.exports.get_or_init(|| {
+            let names = exports.iter().map(|export| export.name.clone());
+            names.zip(0..).collect()
+        });
+        by_name.get(name).map(|&position| &exports[position])
+    }
+
+    /// The address of code at an offset of the text section.
+    pub(crate) fn code(&self, offset: u32) -> *const c_void {
+        let text = self.text();
+        assert!((offset as usize) < text.len(), "code outside of the text section");
+        std::ptr::with_exposed_provenance(text.start + offset as usize)
+    }
+
+    /// The trampoline from the host to functions of a type; null when there is none.
+    pub(crate) fn entry(&self, ty: TypeIndex) -> *const c_void {
+        let signature = self.info().signature(ty);
+        signature.map_or(std::ptr::null(), |signature| self.code(signature.entry))
+    }
+
+    /// The trampoline from wasm to host functions of a type of the module.
+    pub(crate) fn exit(&self, ty: TypeIndex) -> Option<*const c_void> {
+        self.info().signature(ty).map(|signature| self.code(signature.exit))
+    }
+
+    /// The trampoline from wasm to host functions of a type of the engine.
+    pub(crate) fn exit_of(&self, type_id: u32) -> Option<*const c_void> {
+        let of_type = |signature: &&precast_artifact::module::Signature| {
+            self.type_ids.get(signature.ty.as_usize()) == Some(&type_id)
+        };
+        let signature = self.info().signatures.iter().find(of_type)?;
+        Some(self.code(signature.exit))
+    }
+
+    /// Where in the wasm module the code at an offset of the text section comes from.
+    pub(crate) fn wasm_offset(&self, offset: u32) -> Option<usize> {
+        let (_, wasm_offset) = self.sections().addresses.find_floor(offset)?;
+        Some(wasm_offset as usize)
+    }
+
+    /// A type of the module with engine-wide indices.
+    ///
+    /// # Errors
+    ///
+    /// When it refers to a type that the module does not have.
+    pub(crate) fn entity_type(&self, ty: &raw::EntityType) -> Result<raw::EntityType, ModuleError> {
+        let id = |index: TypeIndex| self.type_ids.get(index.as_usize()).copied();
+        let mapped = match *ty {
+            raw::EntityType::Func(index) => {
+                id(index).map(|id| raw::EntityType::Func(TypeIndex(id)))
+            }
+            raw::EntityType::Tag(index) => id(index).map(|id| raw::EntityType::Tag(TypeIndex(id))),
+            raw::EntityType::Memory(ty) => Some(raw::EntityType::Memory(ty)),
+            raw::EntityType::Table(mut ty) => {
+                match map_val_type(raw::ValType::Ref(ty.element), &id) {
+                    Some(raw::ValType::Ref(element)) => {
+                        ty.element = element;
+                        Some(raw::EntityType::Table(ty))
+                    }
+                    _ => None,
+                }
+            }
+            raw::EntityType::Global(mut ty) => map_val_type(ty.content, &id).map(|content| {
+                ty.content = content;
+                raw::EntityType::Global(ty)
+            }),
+        };
+        mapped.ok_or(ModuleError::Damaged("it refers to types that it does not have"))
+    }
+
+    /// The type of an export, with engine-wide indices.
+    pub(crate) fn export_entity(&self, export: &Export) -> Option<raw::EntityType> {
+        let info = self.info();
+        let ty = match export.item {
+            ExportItem::Func(_, ty) => raw::EntityType::Func(ty),
+            ExportItem::Table(index) => raw::EntityType::Table(*info.tables.get(index.as_usize())?),
+            ExportItem::Memory(index) => {
+                raw::EntityType::Memory(info.memories.get(index.as_usize())?.ty)
+            }
+            ExportItem::Global(index) => {
+                raw::EntityType::Global(*info.globals.get(index.as_usize())?)
+            }
+            ExportItem::Tag(index) => raw::EntityType::Tag(*info.tags.get(index.as_usize())?),
+        };
+        self.entity_type(&ty).ok()
+    }
+
+    fn extern_type(&self, ty: &raw::EntityType) -> ExternType {
+        let ty = self.entity_type(ty).expect("the module was checked when it was loaded");
+        ExternType::from_raw(&self.engine, &ty)
+    }
+
+    fn export_type(&self, export: &Export) -> ExternType {
+        let ty = self.export_entity(export).expect("the module was checked when it was loaded");
+        ExternType::from_raw(&self.engine, &ty)
+    }
+
+    /// Whether a function is imported.
+    pub(crate) fn is_imported(&self, index: FuncIndex) -> bool {
+        index.0 < self.info().imported.functions
+    }
+}
+
+impl Drop for ModuleInner {
+    fn drop(&mut self) {
+        trap::deregister(self.text().start);
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module")
+            .field("name", &self.name())
+            .field("path", &self.0.path)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,135 @@
+//! The part of a store that generated code and host functions reach by pointer.
+#![allow(unsafe_code)] // The memory is shared with generated code.
+
+use std::ptr::NonNull;
+
+use precast_artifact::vmcontext::VMStoreContext;
+
+use super::VmStore;
+
+/// What a store has in a place of its own, for as long as it lives.
+#[repr(C)]
+struct StoreShared {
+    /// First, so that `VMContextHeader::store` points to both.
+    vm: VMStoreContext,
+    /// The store, as whoever entered wasm last has borrowed it. Host functions and helpers borrow
+    /// it on from there, so that no two exclusive references to it are ever in use.
+    current: Option<NonNull<dyn VmStore>>,
+    max_wasm_stack: usize,
+    backtrace_frames: usize,
+}
+
+/// A pointer to that part. It is followed only while its store is alive: by the store, by
+/// activations of wasm in it, and by its host functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shared(NonNull<StoreShared>);
+
+// SAFETY: the memory belongs to the store, and is touched only by the thread that has
+// borrowed it.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+/// What generated code keeps about its newest activation in a store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registers {
+    pub(crate) stack_limit: usize,
+    pub(crate) entry_fp: usize,
+    pub(crate) entry_sp: usize,
+    pub(crate) entry_handler: usize,
+    pub(crate) exit_fp: usize,
+}
+
+impl Shared {
+    /// Allocates the shared part of a store, which frees it with [`Shared::free`].
+    pub(crate) fn new(max_wasm_stack: usize, backtrace_frames: usize) -> Shared {
+        let vm = VMStoreContext {
+            stack_limit: usize::MAX,
+            entry_fp: 0,
+            entry_sp: 0,
+            entry_handler: 0,
+            exit_fp: 0,
+            heap_base: std::ptr::null_mut(),
+            heap_size: 0,
+        };
+        let shared = StoreShared { vm, current: None, max_wasm_stack, backtrace_frames };
+        Shared(NonNull::from(Box::leak(Box::new(shared))))
+    }
+
+    /// # Safety
+    ///
+    /// The store is being dropped, and nothing follows a copy of the pointer any more.
+    pub(crate) unsafe fn free(self) {
+        // SAFETY: leaked from a box in `new`; the caller promises the rest.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) })
+    }
+
+    /// The shared part that a VMContext points to.
+    ///
+    /// # Safety
+    ///
+    /// The pointer comes from the header of a VMContext that is alive.
+    pub(crate) unsafe fn from_vm(vm: *mut VMStoreContext) -> Shared {
+        // SAFETY: headers are only ever given what `as_vm` returned.
+        Shared(unsafe { NonNull::new_unchecked(vm.cast()) })
+    }
+
+    pub(crate) fn as_vm(self) -> *mut VMStoreContext {
+        self.0.as_ptr().cast()
+    }
+
+    pub(crate) fn current(self) -> Option<NonNull<dyn VmStore>> {
+        // SAFETY: alive while its store is, see the type.
+        unsafe { (*self.0.as_ptr()).current }
+    }
+
+    pub(crate) fn set_current(self, store: Option<NonNull<dyn VmStore>>) {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).current = store }
+    }
+
+    pub(crate) fn max_wasm_stack(self) -> usize {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).max_wasm_stack }
+    }
+
+    pub(crate) fn backtrace_frames(self) -> usize {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).backtrace_frames }
+    }
+
+    pub(crate) fn registers(self) -> Registers {
+        // SAFETY: as above.
+        let VMStoreContext {
+            stack_limit,
+            entry_fp,
+            entry_sp,
+            entry_handler,
+            exit_fp,
+            heap_base: _,
+            heap_size: _,
+        } = unsafe { &(*self.0.as_ptr()).vm };
+        Registers {
+            stack_limit: *stack_limit,
+            entry_fp: *entry_fp,
+            entry_sp: *entry_sp,
+            entry_handler: *entry_handler,
+            exit_fp: *exit_fp,
+        }
+    }
+
+    pub(crate) fn set_registers(self, registers: Registers) {
+        // SAFETY: as above.
+        let vm = unsafe { &mut (*self.0.as_ptr()).vm };
+        vm.stack_limit = registers.stack_limit;
+        vm.entry_fp = registers.entry_fp;
+        vm.entry_sp = registers.entry_sp;
+        vm.entry_handler = registers.entry_handler;
+        vm.exit_fp = registers.exit_fp;
+    }
+
+    pub(crate) fn set_stack_limit(self, limit: usize) {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).vm.stack_limit = limit }
+    }
+}

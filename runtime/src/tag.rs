@@ -1,0 +1,70 @@
+//! Exception tags: only their identity, until exceptions are supported.
+#![allow(unsafe_code)] // The definition that generated code reads.
+
+use precast_artifact::index::TypeIndex;
+use precast_artifact::types as raw;
+use precast_artifact::vmcontext::VMTagDefinition;
+
+use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreId, StoreOpaque, TagId};
+use crate::types::{Found, FuncType, TagType};
+use crate::vm::{OwnDefinition, VmTag};
+
+/// A handle to an exception tag of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tag {
+    store: StoreId,
+    id: TagId,
+}
+
+/// A tag as its store keeps it.
+pub(crate) struct TagData {
+    type_id: u32,
+    definition: VmTag,
+    /// Where the definition is when it is in no VMContext.
+    _own: Option<OwnDefinition<VMTagDefinition>>,
+}
+
+impl Tag {
+    /// A new tag.
+    pub fn new(mut store: impl AsContextMut, ty: &TagType) -> Tag {
+        let StoreContextMut(store) = store.as_context_mut();
+        let type_id = ty.ty().id();
+        let own = OwnDefinition::new(VMTagDefinition { type_id });
+        // SAFETY: freed with the data, which the store keeps until its end.
+        let definition = unsafe { VmTag::new(own.pointer()) };
+        let data = TagData { type_id, definition, _own: Some(own) };
+        Tag { store: store.opaque.id(), id: store.opaque.tags.push(data) }
+    }
+
+    pub(crate) fn from_id(store: &StoreOpaque, id: TagId) -> Tag {
+        Tag { store: store.id(), id }
+    }
+
+    pub(crate) fn id(self, store: &StoreOpaque) -> TagId {
+        store.check(self.store);
+        self.id
+    }
+
+    /// Its type.
+    pub fn ty(&self, store: impl AsContext) -> TagType {
+        let store = store.as_context().opaque();
+        TagType::new(FuncType::from_id(store.engine(), store.tags[self.id(store)].type_id))
+    }
+
+    pub(crate) fn found(self, store: &StoreOpaque) -> Found {
+        let type_id = store.tags[self.id(store)].type_id;
+        Found { ty: raw::EntityType::Tag(TypeIndex(type_id)), bounds: None }
+    }
+}
+
+impl TagData {
+    /// A tag in a VMContext.
+    pub(crate) fn inline(type_id: u32, definition: VmTag) -> TagData {
+        definition.set(type_id);
+        TagData { type_id, definition, _own: None }
+    }
+
+    pub(crate) fn definition(&self) -> VmTag {
+        self.definition
+    }
+}

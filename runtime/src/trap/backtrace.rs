@@ -1,0 +1,161 @@
+//! Which wasm functions were active.
+#![allow(unsafe_code)] // Reads the stack.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use precast_artifact::index::FuncIndex;
+
+use super::{activation, code_registry};
+use crate::arch;
+use crate::module::Module;
+use crate::store::AsContext;
+
+/// The wasm functions that were active on a thread, newest first, through all calls between
+/// wasm and host.
+///
+/// Names are looked up when someone asks for them.
+pub struct WasmBacktrace {
+    places: Vec<Place>,
+    frames: OnceLock<Vec<FrameInfo>>,
+}
+
+/// One wasm function of a [`WasmBacktrace`].
+#[derive(Clone, Debug)]
+pub struct FrameInfo {
+    module: Module,
+    func_index: u32,
+    func_name: Option<String>,
+    module_offset: Option<usize>,
+}
+
+/// A place in the code of a module.
+struct Place {
+    module: Module,
+    /// In bytes from the start of the text section; of the call, not of the return address.
+    offset: u32,
+}
+
+impl WasmBacktrace {
+    /// The wasm functions that are active on this thread, for a host function that was called
+    /// from wasm.
+    pub fn capture(_store: impl AsContext) -> WasmBacktrace {
+        WasmBacktrace::of_thread(None).unwrap_or_else(|| WasmBacktrace::new(Vec::new()))
+    }
+
+    /// The active functions, newest first.
+    pub fn frames(&self) -> &[FrameInfo] {
+        self.frames.get_or_init(|| self.places.iter().filter_map(FrameInfo::of).collect())
+    }
+
+    fn new(places: Vec<Place>) -> WasmBacktrace {
+        WasmBacktrace { places, frames: OnceLock::new() }
+    }
+
+    /// The backtrace of this thread, from a fault of wasm code at this program counter and
+    /// frame pointer, or from where wasm was left last. `None` outside of wasm, and where
+    /// backtraces are switched off.
+    pub(crate) fn of_thread(fault: Option<(usize, usize)>) -> Option<WasmBacktrace> {
+        let limit = activation::newest_store()?.backtrace_frames();
+        if limit == 0 {
+            return None;
+        }
+        let mut places = Vec::new();
+        let mut fault = fault;
+        let mut last_exit = None;
+        activation::for_each(|_, registers| {
+            let mut visit = |pc: usize| {
+                if places.len() < limit
+                    && let Some(module) = code_registry::module_at(pc)
+                {
+                    let offset = (pc - module.inner().text().start) as u32;
+                    places.push(Place { module, offset });
+                }
+                places.len() < limit
+            };
+            let entry_fp = registers.entry_fp;
+            if let Some((pc, fp)) = fault.take() {
+                if visit(pc) {
+                    walk(fp, entry_fp, visit);
+                }
+            } else if registers.exit_fp != 0 && last_exit != Some(registers.exit_fp) {
+                // A host function that the host called left wasm where the activation
+                // below it did: once is enough.
+                last_exit = Some(registers.exit_fp);
+                walk(registers.exit_fp, entry_fp, visit);
+            }
+        });
+        Some(WasmBacktrace::new(places))
+    }
+}
+
+/// Visits the call instructions that led to the frame at `fp`, up to the entry trampoline's
+/// frame at `entry_fp`, while the visitor wants more.
+fn walk(mut fp: usize, entry_fp: usize, mut visit: impl FnMut(usize) -> bool) {
+    while fp != entry_fp && fp != 0 {
+        // SAFETY: the frame belongs to wasm or a trampoline: those above an entry that
+        // has not returned are active.
+        let (caller_fp, return_address) = unsafe { arch::caller(fp) };
+        // The entry's call of the first wasm function is no frame of interest.
+        if caller_fp == entry_fp || !visit(return_address.wrapping_sub(1)) {
+            return;
+        }
+        fp = caller_fp;
+    }
+}
+
+impl FrameInfo {
+    fn of(place: &Place) -> Option<FrameInfo> {
+        let module = place.module.inner();
+        let sections = module.sections();
+        let (defined, _) = sections.functions.find(place.offset)?;
+        let func_index = module.info().imported.functions.checked_add(defined.0)?;
+        let func_name = sections.symbols.function_name(defined).map(str::to_owned);
+        let module_offset = module.wasm_offset(place.offset);
+        Some(FrameInfo { module: place.module.clone(), func_index, func_name, module_offset })
+    }
+
+    /// The index of the function in its module, imports first.
+    pub fn func_index(&self) -> u32 {
+        FuncIndex(self.func_index).0
+    }
+
+    /// The name of the function, if the module has one for it.
+    pub fn func_name(&self) -> Option<&str> {
+        self.func_name.as_deref()
+    }
+
+    /// The module of the function.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// Where the function was, in bytes from the start of the wasm module.
+    pub fn module_offset(&self) -> Option<usize> {
+        self.module_offset
+    }
+}
+
+impl fmt::Display for WasmBacktrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wasm backtrace:")?;
+        for (i, frame) in self.frames().iter().enumerate() {
+            write!(f, "\n  {i:3}: ")?;
+            if let Some(offset) = frame.module_offset {
+                write!(f, "{offset:#6x} - ")?;
+            }
+            write!(f, "{}!", frame.module.name().unwrap_or("<unknown>"))?;
+            match frame.func_name() {
+                Some(name) => f.write_str(name)?,
+                None => write!(f, "<wasm function {}>", frame.func_index)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for WasmBacktrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WasmBacktrace").field("frames", &self.frames()).finish()
+    }
+}
