@@ -204,3 +204,137 @@ fn apply(linked: &mut LinkedCode, patch: &Patch) -> Result<(), String> {
     *bytes = patched.to_le_bytes();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use precast_artifact::helper::Helper;
+    use precast_artifact::index::DefinedFuncIndex;
+    use precast_config::{CompilerSettings, CpuChoice};
+
+    use super::*;
+    use crate::target::Target;
+
+    fn target(name: &str) -> Target {
+        let (target, cpu) = (Some(name.to_owned()), CpuChoice::Baseline);
+        Target::new(&CompilerSettings { target, cpu, ..CompilerSettings::default() }).unwrap()
+    }
+
+    fn function(index: u32) -> Symbol {
+        Symbol::Function(DefinedFuncIndex(index))
+    }
+
+    fn code(bytes: &[u8], references: &[(u32, Reloc, i64, ReferenceTarget)]) -> CompiledFunction {
+        let reference =
+            |&(offset, kind, addend, target)| Reference { offset, kind, addend, target };
+        CompiledFunction {
+            code: bytes.into(),
+            alignment: 1,
+            references: references.iter().map(reference).collect(),
+            traps: [(1, Trap::Unreachable)].into(),
+            addresses: [(0, 7)].into(),
+        }
+    }
+
+    fn linked(name: &str, code: Vec<CompiledFunction>) -> Result<LinkedCode, CompileError> {
+        let pieces: Vec<Symbol> = (0..code.len() as u32).map(function).collect();
+        let name_of = |_| FunctionName { index: None, name: None };
+        link(&*target(name).isa, &pieces, code, name_of)
+    }
+
+    fn word(text: &[u8], at: usize) -> u32 {
+        u32::from_le_bytes(text[at..at + 4].try_into().unwrap())
+    }
+
+    #[test]
+    fn x86_references_are_distances() {
+        let call = |kind, addend, symbol| (1, kind, addend, ReferenceTarget::Symbol(symbol));
+        let zeros = [0; 20];
+        let linked = linked(
+            "x86_64",
+            vec![
+                code(&zeros, &[call(Reloc::X86CallPCRel4, -4, function(1))]),
+                code(&zeros, &[call(Reloc::X86CallPCRel4, 12, function(0))]),
+                code(&zeros, &[call(Reloc::X86PCRel4, 0, function(2))]),
+                code(&zeros, &[(8, Reloc::X86PCRel4, 0, ReferenceTarget::Local(3))]),
+            ],
+        )
+        .unwrap();
+        let starts: Vec<u32> = linked.places.iter().map(|place| place.unwrap().start).collect();
+        assert_eq!(starts, [0, 32, 64, 96]);
+        assert_eq!(word(&linked.text, 1) as i32, 32 - 5);
+        assert_eq!(word(&linked.text, 33) as i32, 12 - 33);
+        assert_eq!(word(&linked.text, 65) as i32, -1);
+        assert_eq!(word(&linked.text, 104) as i32, 3 - 8);
+        assert_eq!(linked.traps[3], (97, Trap::Unreachable));
+        assert_eq!(linked.addresses[1], (32, 7));
+    }
+
+    #[test]
+    fn aarch64_addresses_are_pages_and_offsets() {
+        let symbol = ReferenceTarget::Symbol(function(1));
+        let mut instructions = Vec::new();
+        // adrp x3, 0; add x3, x3, #0
+        instructions.extend(0x9000_0003_u32.to_le_bytes());
+        instructions.extend(0x9100_0063_u32.to_le_bytes());
+        instructions.resize(0x5004, 0);
+        let references = [
+            (0, Reloc::Aarch64AdrPrelPgHi21, 0, symbol),
+            (4, Reloc::Aarch64AddAbsLo12Nc, 8, symbol),
+        ];
+        let back = [(0, Reloc::Aarch64AdrPrelPgHi21, 0, ReferenceTarget::Symbol(function(0)))];
+        let linked = linked(
+            "aarch64",
+            vec![code(&instructions, &references), code(&0x9000_0003_u32.to_le_bytes(), &back)],
+        )
+        .unwrap();
+        assert_eq!(linked.places[1].unwrap().start, 0x5010);
+        // Five pages on: two bits low, the rest high.
+        assert_eq!(word(&linked.text, 0), 0x9000_0003 | (1 << 29) | (1 << 5));
+        assert_eq!(word(&linked.text, 4), 0x9100_0063 | (0x18 << 10));
+        // Five pages back.
+        let pages = (-5_i32) as u32;
+        let high = ((pages >> 2) & 0x7_ffff) << 5;
+        assert_eq!(word(&linked.text, 0x5010), 0x9000_0003 | ((pages & 3) << 29) | high);
+    }
+
+    #[test]
+    fn library_routines_are_left_to_the_loader() {
+        let call = ReferenceTarget::LibCall(ir::LibCall::FloorF32);
+        let linked = linked("x86_64", vec![code(&[0; 16], &[(2, Reloc::Abs8, 0, call)])]).unwrap();
+        let kind = RelocationKind::Absolute64;
+        let expected = Relocation { offset: 2, kind, target: LibCall::FloorF32, addend: 0 };
+        assert_eq!(linked.relocations, [expected]);
+    }
+
+    #[test]
+    fn what_cannot_be_resolved_is_an_error() {
+        let message = |reference| {
+            linked("x86_64", vec![code(&[0; 16], &[reference])]).unwrap_err().to_string()
+        };
+        let itself = ReferenceTarget::Symbol(function(0));
+        assert!(message((0, Reloc::Abs8, 0, itself)).contains("Abs8"));
+        assert!(message((14, Reloc::X86PCRel4, 0, itself)).contains("outside the code"));
+        let missing = ReferenceTarget::Symbol(function(1));
+        assert!(message((0, Reloc::X86PCRel4, 0, missing)).contains("there is no"));
+        let routine = ReferenceTarget::LibCall(ir::LibCall::Memcpy);
+        assert!(message((0, Reloc::Abs8, 0, routine)).contains("Memcpy"));
+    }
+
+    #[test]
+    fn unused_helpers_are_left_out() {
+        let target = target("x86_64");
+        let used = ReferenceTarget::Symbol(Symbol::Helper(Helper::DataDrop));
+        let pieces =
+            [function(0), Symbol::Helper(Helper::MemoryGrow), Symbol::Helper(Helper::DataDrop)];
+        let code = vec![
+            code(&[0; 16], &[(1, Reloc::X86CallPCRel4, -4, used)]),
+            code(&[1; 16], &[]),
+            code(&[2; 16], &[]),
+        ];
+        let name = |_| FunctionName { index: None, name: None };
+        let linked = link(&*target.isa, &pieces, code, name).unwrap();
+        let places: Vec<_> = linked.places.iter().map(|place| place.map(|at| at.start)).collect();
+        assert_eq!(places, [Some(0), None, Some(16)]);
+        assert_eq!(word(&linked.text, 1), 16 - 5);
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use precast_artifact::image::Image;
 use precast_artifact::index::{DefinedFuncIndex, TypeIndex};
+use precast_artifact::section::relocations::decode;
 use precast_compiler::{CompileError, Progress, Schedule, compile};
 use precast_config::{CompilerSettings, CpuChoice, OptLevel};
 
@@ -160,6 +161,22 @@ fn signatures_of_all_sizes_have_trampolines() {
             let target = Some(target.to_owned());
             compile_with(&wasm, &CompilerSettings { target, ..checked_settings() });
         }
+    }
+}
+
+#[test]
+fn processors_without_rounding_need_the_loader() {
+    let wasm = wat::parse_str("(module (func (param f64) (result f64) (f64.floor (local.get 0))))");
+    let wasm = wasm.unwrap();
+    for (cpu, relocations) in [("x86-64", 1), ("x86-64-v2", 0)] {
+        let target = Some("x86_64".to_owned());
+        let cpu = CpuChoice::Named(cpu.to_owned());
+        let artifact = compile_with(&wasm, &CompilerSettings { target, cpu, ..checked_settings() });
+        let image = Image::parse(&artifact).unwrap();
+        let table = image.sections.relocations;
+        let decoded = decode(table, image.sections.text.bytes.len() as u64);
+        let decoded: Result<Vec<_>, _> = decoded.collect();
+        assert_eq!(decoded.unwrap().len(), relocations);
     }
 }
 
