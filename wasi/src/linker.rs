@@ -2,10 +2,24 @@
 
 use precast_runtime::{Caller, Error, Linker, MemoryView};
 
-use crate::{Errno, I32Exit, RaiseError, WasiCtx, WasiUnstable};
+use crate::{Errno, I32Exit, RaiseError, WasiCtx, WasiUnstable, for_each_function};
 
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 const UNSTABLE: &str = "wasi_unstable";
+
+/// Defines each row of the table in each of its editions.
+macro_rules! define {
+    ($linker:ident, $get:ident, $(
+        $ending:ident $name:ident($($argument:ident: $type:ty),*) [$($edition:ident)*];
+    )*) => {$(
+        let function = move |mut caller: Caller<'_, T>, $($argument: $type),*| {
+            enter(&mut caller, $get, |wasi, memory| wasi.$name(memory, $($argument),*))
+        };
+        $($linker.func_wrap(define!(@ $edition), stringify!($name), function)?;)*
+    )*};
+    (@ preview1) => { PREVIEW1 };
+    (@ unstable) => { UNSTABLE };
+}
 
 /// Defines all functions of `wasi_snapshot_preview1` and of its predecessor
 /// `wasi_unstable` in a linker; `get` finds the context in the data of a store.
@@ -30,7 +44,7 @@ pub fn add_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     get: impl Fn(&mut T) -> &mut WasiCtx + Send + Sync + Copy + 'static,
 ) -> Result<(), Error> {
-    crate::for_each_function!(define, linker, get);
+    for_each_function!(define, linker, get);
 
     linker.func_wrap(UNSTABLE, "fd_filestat_get", {
         move |mut caller: Caller<'_, T>, fd: u32, stat: u32| {
@@ -62,21 +76,6 @@ pub fn add_to_linker<T: 'static>(
     })?;
     Ok(())
 }
-
-/// Defines each row of the table in each of its editions.
-macro_rules! define {
-    ($linker:ident, $get:ident, $(
-        $ending:ident $name:ident($($argument:ident: $type:ty),*) [$($edition:ident)*];
-    )*) => {$(
-        let function = move |mut caller: Caller<'_, T>, $($argument: $type),*| {
-            enter(&mut caller, $get, |wasi, memory| wasi.$name(memory, $($argument),*))
-        };
-        $($linker.func_wrap(define!(@ $edition), stringify!($name), function)?;)*
-    )*};
-    (@ preview1) => { PREVIEW1 };
-    (@ unstable) => { UNSTABLE };
-}
-use define;
 
 /// Calls a function with the memory of its caller.
 fn enter<T: 'static, E: Ending>(
