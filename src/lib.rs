@@ -1,8 +1,8 @@
 //! Ahead-of-time WebAssembly: compile once, start at once.
 //!
 //! ```text
-//! wasm --Engine::precompile_module--> artifact --Module::deserialize_file--> Module
-//! wasm --Module::new-----------------------------------------------------------^
+//! wasm --Engine::precompile_module--> artifact --Module::from_file--> Module
+//! wasm --Module::new----------------------------------------------------^
 //! Module --Linker, Instance--> Store --TypedFunc--> calls
 //! ```
 //!
@@ -29,6 +29,10 @@
 //! # Ok::<(), precast::Error>(())
 //! ```
 
+pub use precast_artifact as artifact;
+#[cfg(feature = "compiler")]
+pub use precast_compiler as compiler;
+pub use precast_config as settings;
 pub use precast_runtime::*;
 
 /// The WebAssembly system interface, preview 1.

@@ -254,6 +254,11 @@ impl Error {
         }
     }
 
+    /// The error as a standard one, for code that wants that.
+    pub fn into_boxed_dyn_error(self) -> Box<dyn StdError + Send + Sync> {
+        self.into()
+    }
+
     /// Whether the chain holds an error of type `E`.
     pub fn is<E: StdError + 'static>(&self) -> bool {
         self.downcast_ref::<E>().is_some()

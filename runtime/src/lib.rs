@@ -13,7 +13,7 @@
 //! `helpers/mod.rs` for what generated code asks for.
 //!
 //! With feature `compiler`, `Module::new` compiles; without it, artifacts are loaded with
-//! [`Module::deserialize_file`], and no compiler is linked.
+//! [`Module::from_file`], and no compiler is linked.
 //!
 //! ```
 //! use precast_runtime::{Caller, Engine, Func, Store};
@@ -63,7 +63,7 @@ pub use instance::{Export, Extern, Instance};
 pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::{InstancePre, Linker};
 pub use memory::{GuestRange, Memory, MemoryAccessError, MemoryView, OutOfBounds};
-pub use module::Module;
+pub use module::{LoadOptions, Module};
 pub use precast_artifact::trap::Trap;
 pub use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings, WasmFeatures};
 pub use precast_loader::{LoadError, Placement};

@@ -190,6 +190,30 @@ impl<T: 'static> Linker<T> {
         Ok(())
     }
 
+    /// Defines every function that `module` imports and that has no definition as one that
+    /// returns zeros and nulls.
+    ///
+    /// # Errors
+    ///
+    /// When an import without definition is not a function, or returns references that
+    /// cannot be null.
+    pub fn define_unknown_imports_as_default_values(&mut self, module: &Module) -> Result<()> {
+        for (import, ty) in module.info().imports.iter().zip(module.imports()) {
+            let (from, name) = (&*import.module, &*import.name);
+            if self.definition(from, name).is_some() {
+                continue;
+            }
+            let ExternType::Func(ty) = ty.ty() else { return Err(unknown(module, import)) };
+            let zeros: Option<Vec<Val>> = ty.results().map(|ty| Val::default_for_ty(&ty)).collect();
+            let zeros = zeros.ok_or_else(|| unknown(module, import))?;
+            self.func_new(from, name, ty, move |_, _, results| {
+                results.copy_from_slice(&zeros);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
     /// Makes an instance whose imports come from the definitions.
     ///
     /// # Errors

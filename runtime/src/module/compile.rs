@@ -19,14 +19,13 @@ pub(crate) fn is_compile_error(error: &(dyn StdError + 'static)) -> bool {
 #[cfg(feature = "compiler")]
 mod with_compiler {
     use std::borrow::Cow;
-    use std::path::Path;
 
-    use precast_compiler::{CompilationArtifacts, Schedule};
+    use precast_compiler::{CompilationArtifacts, Progress, Schedule};
     use precast_loader::Mapped;
 
     use crate::engine::Engine;
     use crate::error::Result;
-    use crate::module::Module;
+    use crate::module::{LoadOptions, Module};
 
     impl Module {
         /// Compiles a module from the binary format or, with feature `wat`, the text format.
@@ -52,8 +51,22 @@ mod with_compiler {
         ///
         /// When the module is not valid, or uses what is not supported.
         pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
-            let artifact = compile(engine, bytes.as_ref())?;
-            Module::load(engine, Mapped::from_bytes(artifact.as_bytes())?, None)
+            let artifact = compile(engine, bytes.as_ref(), None)?;
+            load(engine, &artifact)
+        }
+
+        /// Compiles a module and tells `progress` how many functions of how many are done.
+        ///
+        /// # Errors
+        ///
+        /// As [`Module::new`].
+        pub fn new_with_progress(
+            engine: &Engine,
+            bytes: impl AsRef<[u8]>,
+            progress: &(dyn Fn(usize, usize) + Sync),
+        ) -> Result<Module> {
+            let artifact = compile(engine, bytes.as_ref(), Some(progress))?;
+            load(engine, &artifact)
         }
 
         /// Compiles a module from the binary format. Text is refused, also with feature `wat`.
@@ -61,58 +74,79 @@ mod with_compiler {
         /// # Errors
         ///
         /// As [`Module::new`].
-        pub fn from_binary(engine: &Engine, binary: &[u8]) -> Result<Module> {
-            let artifact = compile_binary(engine, binary)?;
-            Module::load(engine, Mapped::from_bytes(artifact.as_bytes())?, None)
+        pub fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Module> {
+            let artifact = compile_binary(engine, wasm, None)?;
+            load(engine, &artifact)
         }
 
-        /// Compiles the module in a file, as [`Module::new`].
-        ///
-        /// # Errors
-        ///
-        /// As [`Module::new`], and when the file cannot be read.
-        pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
-            let path = path.as_ref();
-            let named = |error: crate::Error| {
-                error.context(format_args!("cannot compile {}", path.display()))
-            };
-            let bytes = std::fs::read(path).map_err(|error| named(error.into()))?;
-            Module::new(engine, bytes).map_err(named)
-        }
-
-        /// Compiles the module and forgets the code.
+        /// Checks that a module is valid and uses only proposals that the engine accepts.
         ///
         /// # Errors
         ///
         /// As [`Module::new`].
         pub fn validate(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<()> {
-            compile(engine, bytes.as_ref()).map(drop)
+            compile(engine, bytes.as_ref(), None).map(drop)
         }
     }
 
     impl Engine {
         /// Compiles a module to an artifact, which other processes load with
-        /// [`Module::deserialize_file`].
+        /// [`Module::from_file`].
         ///
         /// # Errors
         ///
         /// As [`Module::new`].
         pub fn precompile_module(&self, bytes: &[u8]) -> Result<Vec<u8>> {
-            Ok(compile(self, bytes)?.into_bytes())
+            Ok(compile(self, bytes, None)?.into_bytes())
+        }
+
+        /// Compiles a module to an artifact, and tells `progress` how many functions of how many
+        /// are done.
+        ///
+        /// # Errors
+        ///
+        /// As [`Module::new`].
+        pub fn precompile_module_with_progress(
+            &self,
+            bytes: &[u8],
+            progress: &(dyn Fn(usize, usize) + Sync),
+        ) -> Result<Vec<u8>> {
+            Ok(compile(self, bytes, Some(progress))?.into_bytes())
         }
     }
 
-    fn compile(engine: &Engine, bytes: &[u8]) -> Result<CompilationArtifacts> {
-        compile_binary(engine, &binary(bytes)?)
+    struct Reporter<'a>(&'a (dyn Fn(usize, usize) + Sync));
+
+    impl Progress for Reporter<'_> {
+        fn functions(&self, done: usize, total: usize) {
+            (self.0)(done, total);
+        }
     }
 
-    fn compile_binary(engine: &Engine, wasm: &[u8]) -> Result<CompilationArtifacts> {
+    fn compile(
+        engine: &Engine,
+        bytes: &[u8],
+        progress: Option<&(dyn Fn(usize, usize) + Sync)>,
+    ) -> Result<CompilationArtifacts> {
+        compile_binary(engine, &binary(bytes)?, progress)
+    }
+
+    fn compile_binary(
+        engine: &Engine,
+        wasm: &[u8],
+        progress: Option<&(dyn Fn(usize, usize) + Sync)>,
+    ) -> Result<CompilationArtifacts> {
         let config = engine.config();
-        let mut schedule = Schedule::default();
-        if let Some(jobs) = config.runtime_settings().jobs {
-            schedule.jobs = jobs;
-        }
+        let reporter = progress.map(Reporter);
+        let progress = reporter.as_ref().map(|reporter| reporter as &dyn Progress);
+        let jobs = config.runtime_settings().jobs.unwrap_or(Schedule::default().jobs);
+        let schedule = Schedule { jobs, progress };
         Ok(precast_compiler::compile(wasm, config.compiler_settings(), &schedule)?)
+    }
+
+    fn load(engine: &Engine, artifact: &CompilationArtifacts) -> Result<Module> {
+        let mapped = Mapped::from_bytes(artifact.as_bytes())?;
+        Module::load(engine, mapped, &LoadOptions::default(), None)
     }
 
     #[cfg(feature = "wat")]

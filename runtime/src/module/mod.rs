@@ -47,6 +47,16 @@ pub(crate) struct ModuleInner {
     path: Option<PathBuf>,
 }
 
+/// How an artifact gets into memory, and how closely it is looked at before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// Whether it is mapped or copied.
+    pub placement: Placement,
+    /// Whether all of it is compared with its digest, which reads all of it. What is always checked
+    /// are the header and the part that is decoded.
+    pub verify: bool,
+}
+
 impl Module {
     /// Maps the artifact in a file.
     ///
@@ -59,14 +69,29 @@ impl Module {
     /// Native code from the file will run. Whoever wrote it must be trusted, and nobody may
     /// change the file while the module is in use.
     #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+    pub unsafe fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        // SAFETY: the caller promises the same.
+        unsafe { Module::from_file_with(engine, path, &LoadOptions::default()) }
+    }
+
+    /// Maps the artifact in a file, as the options say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Module::from_file`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Module::from_file`].
+    #[allow(unsafe_code)] // Unsafe to call.
+    pub unsafe fn from_file_with(
+        engine: &Engine,
+        path: impl AsRef<Path>,
+        options: &LoadOptions,
+    ) -> Result<Module> {
         let path = path.as_ref();
-        let named = |error: Error| error.context(format_args!("cannot load {}", path.display()));
-        let open = || -> Result<Module> {
-            let mapped = Mapped::from_file(&File::open(path)?, 0, None, Placement::Map)?;
-            Module::load(engine, mapped, Some(path.to_owned()))
-        };
-        open().map_err(named)
+        let mapped = Mapped::from_file(&File::open(path)?, 0, None, options.placement)?;
+        Module::load(engine, mapped, options, Some(path.to_owned()))
     }
 
     /// Maps the artifact that begins at `offset` of an open file and is `len` bytes long, or
@@ -74,37 +99,45 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// As [`Module::deserialize_file`].
+    /// As [`Module::from_file`].
     ///
     /// # Safety
     ///
-    /// As [`Module::deserialize_file`].
+    /// As [`Module::from_file`].
     #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn deserialize_open_file(
+    pub unsafe fn from_open_file(
         engine: &Engine,
         file: &File,
         offset: u64,
         len: Option<u64>,
-        placement: Placement,
+        options: &LoadOptions,
     ) -> Result<Module> {
-        Module::load(engine, Mapped::from_file(file, offset, len, placement)?, None)
+        let mapped = Mapped::from_file(file, offset, len, options.placement)?;
+        Module::load(engine, mapped, options, None)
     }
 
     /// Loads an artifact from memory, as [`Module::serialize`] returned it.
     ///
     /// # Errors
     ///
-    /// As [`Module::deserialize_file`].
+    /// As [`Module::from_file`].
     ///
     /// # Safety
     ///
     /// Native code from the bytes will run: whoever made them must be trusted.
     #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
-        Module::load(engine, Mapped::from_bytes(bytes.as_ref())?, None)
+    pub unsafe fn from_bytes(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
+        let mapped = Mapped::from_bytes(bytes.as_ref())?;
+        Module::load(engine, mapped, &LoadOptions::default(), None)
     }
 
-    fn load(engine: &Engine, mapped: Mapped<Writable>, path: Option<PathBuf>) -> Result<Module> {
+    fn load(
+        engine: &Engine,
+        mapped: Mapped<Writable>,
+        options: &LoadOptions,
+        path: Option<PathBuf>,
+    ) -> Result<Module> {
+        let mapped = if options.verify { mapped.verify()? } else { mapped };
         let mapped = mapped.relocate(libcalls::address)?.seal()?;
         let collector = mapped.description().collector;
         if collector != COLLECTOR {
