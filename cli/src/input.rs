@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use precast::{Error, Result};
+
+use crate::context::Context;
 
 /// What a file holds.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub(crate) fn read(path: &Path) -> Result<Input> {
     let mut start = [0; 4];
     let mut filled = 0;
     while filled < start.len() {
-        match file.read(&mut start[filled..]).with_context(|| cannot_read(path))? {
+        match file.read(&mut start[filled..]).context(|| cannot_read(path))? {
             0 => break,
             count => filled += count,
         }
@@ -32,9 +34,12 @@ pub(crate) fn read(path: &Path) -> Result<Input> {
         return Ok(Input::Artifact);
     }
     let mut bytes = start[..filled].to_vec();
-    file.read_to_end(&mut bytes).with_context(|| cannot_read(path))?;
+    file.read_to_end(&mut bytes).context(|| cannot_read(path))?;
     if bytes.is_empty() {
-        bail!("`{}` is empty: it should be a WebAssembly module or an artifact", path.display());
+        let path = path.display();
+        return Err(Error::msg(format!(
+            "`{path}` is empty: it should be a WebAssembly module or an artifact"
+        )));
     }
     Ok(Input::Module(bytes))
 }
@@ -43,17 +48,20 @@ pub(crate) fn read(path: &Path) -> Result<Input> {
 pub(crate) fn read_module(path: &Path) -> Result<Vec<u8>> {
     match read(path)? {
         Input::Module(bytes) => Ok(bytes),
-        Input::Artifact => bail!(
+        Input::Artifact => Err(Error::msg(format!(
             "`{}` is an artifact; this command needs the WebAssembly module that it was made from",
             path.display()
-        ),
+        ))),
     }
 }
 
 fn open(path: &Path) -> Result<File> {
-    let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
+    let file = File::open(path).context(|| format!("cannot open `{}`", path.display()))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        bail!("`{}` is a directory: name a WebAssembly module or an artifact", path.display());
+        let path = path.display();
+        return Err(Error::msg(format!(
+            "`{path}` is a directory: name a WebAssembly module or an artifact"
+        )));
     }
     Ok(file)
 }

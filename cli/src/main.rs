@@ -5,6 +5,7 @@
 //! modules ([`input`]), settings ([`settings_args`]), printing ([`output`]).
 
 mod command;
+mod context;
 mod input;
 mod output;
 mod progress;

@@ -2,18 +2,16 @@
 
 use std::io::Write;
 
-/// Prints an error with its causes on stderr, as `error: ...`.
-pub(crate) fn print_error(error: &anyhow::Error) {
-    let mut stderr = std::io::stderr().lock();
+use precast::{Error, Result};
+
+/// Prints an error with its causes and its wasm backtrace on stderr, as `error: ...`.
+pub(crate) fn print_error(error: &Error) {
     // Nothing is left to report to when stderr itself fails.
-    let _ = writeln!(stderr, "error: {error}");
-    for cause in error.chain().skip(1) {
-        let _ = writeln!(stderr, "  because: {cause}");
-    }
+    let _ = writeln!(std::io::stderr(), "error: {error:?}");
 }
 
 /// Prints a JSON value on stdout, indented.
-pub(crate) fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
+pub(crate) fn print_json(value: &serde_json::Value) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut stdout, value)?;
     writeln!(stdout)?;

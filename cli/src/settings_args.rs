@@ -1,9 +1,7 @@
 //! The options that choose how code is generated.
 
-use anyhow::Result;
 use clap::{Args, ValueEnum};
-use precast::Config;
-use precast::settings::{CpuChoice, OptLevel};
+use precast::{Config, CpuChoice, OptLevel, Result};
 
 /// Options that change the generated code.
 #[derive(Args, Clone, Debug)]

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use precast::Engine;
+use precast::{Engine, Error, Result};
 
+use crate::context::Context;
 use crate::settings_args::SettingsArgs;
 use crate::{input, progress};
 
@@ -35,23 +35,22 @@ impl Compile {
     pub(crate) fn execute(self) -> Result<()> {
         let output = self.output.unwrap_or_else(|| self.module.with_extension("precast"));
         if output == self.module {
-            bail!(
+            return Err(Error::msg(format!(
                 "the artifact would replace the module `{}`: name another file with -o",
                 output.display()
-            );
+            )));
         }
         let bytes = input::read_module(&self.module)?;
         let engine = Engine::new(&self.settings.config()?)?;
         let artifact =
             progress::compile(|progress| engine.precompile_module_with_progress(&bytes, progress))
-                .map_err(|error| anyhow!(error.into_boxed_dyn_error()))
-                .with_context(|| format!("cannot compile `{}`", self.module.display()))?;
-        publish(&output, &artifact).with_context(|| format!("cannot write `{}`", output.display()))
+                .context(|| format!("cannot compile `{}`", self.module.display()))?;
+        publish(&output, &artifact).context(|| format!("cannot write `{}`", output.display()))
     }
 }
 
 /// Writes a file so that others see all of it or nothing.
-fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+fn publish(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
 use clap::Args;
 use precast::artifact::description::BuildDescription;
 use precast::artifact::image::Image;
 use precast::artifact::index::DefinedFuncIndex;
 use precast::artifact::module::{ExportItem, Module};
 use precast::artifact::types::EntityType;
+use precast::{Error, Result};
 use serde_json::{Value, json};
 
+use crate::context::Context;
 use crate::output::{hex, print_json, size};
 
 /// Show what an artifact is, what it needs, and what it holds.
@@ -33,12 +34,13 @@ pub(crate) struct Inspect {
 impl Inspect {
     pub(crate) fn execute(self) -> Result<()> {
         let path = self.artifact.display();
-        let bytes =
-            std::fs::read(&self.artifact).with_context(|| format!("cannot read `{path}`"))?;
+        let bytes = std::fs::read(&self.artifact).context(|| format!("cannot read `{path}`"))?;
         if bytes.starts_with(b"\0asm") {
-            bail!("`{path}` is a WebAssembly module: compile it with `precast compile` first");
+            return Err(Error::msg(format!(
+                "`{path}` is a WebAssembly module: compile it with `precast compile` first"
+            )));
         }
-        let image = Image::parse(&bytes).with_context(|| format!("cannot inspect `{path}`"))?;
+        let image = Image::parse(&bytes).context(|| format!("cannot inspect `{path}`"))?;
         let sections = Image::section_sizes(&bytes)?;
         if self.json {
             return print_json(&as_json(&image, &sections, bytes.len() as u64));

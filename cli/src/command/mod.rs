@@ -9,8 +9,8 @@ mod validate;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::Subcommand;
+use precast::Result;
 
 /// What to do.
 #[derive(Debug, Subcommand)]

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
-use precast::wasi::{I32Exit, WasiCtx};
-use precast::{Engine, Func, Instance, Linker, LoadOptions, Module, Placement, Store, Trap, Val};
+use precast::wasi::{DirAccess, I32Exit, WasiCtx};
+use precast::{
+    Engine, Error, Func, Instance, Linker, LoadOptions, Module, Placement, Result, Store, Trap,
+    Val, ValType,
+};
 
+use crate::context::Context;
 use crate::input::{self, Input};
 use crate::output;
 use crate::settings_args::SettingsArgs;
@@ -102,16 +105,14 @@ impl Run {
             Input::Module(bytes) => crate::progress::compile(|progress| {
                 Module::new_with_progress(engine, &bytes, progress)
             })
-            .map_err(into_anyhow)
-            .with_context(|| format!("cannot compile `{name}`")),
+            .context(|| format!("cannot compile `{name}`")),
             Input::Artifact => {
                 let options = LoadOptions {
                     placement: if self.copy { Placement::Copy } else { Placement::Map },
                     verify: self.verify,
                 };
                 load_trusted(engine, &self.program, &options)
-                    .map_err(into_anyhow)
-                    .with_context(|| format!("cannot load `{name}`"))
+                    .context(|| format!("cannot load `{name}`"))
             }
         }
     }
@@ -132,20 +133,24 @@ impl Run {
                 Some((name, value)) => builder.env(name, value),
                 None => match std::env::var(variable) {
                     Ok(value) => builder.env(variable, value),
-                    Err(_) => bail!("`--env {variable}`: no such variable here; give it a value"),
+                    Err(_) => {
+                        return Err(Error::msg(format!(
+                            "`--env {variable}`: no such variable here; give it a value"
+                        )));
+                    }
                 },
             };
         }
         for directory in &self.dir {
             let (host, guest) = directory.split_once("::").unwrap_or((directory, directory));
             builder
-                .preopened_dir(host, guest)
-                .with_context(|| format!("cannot open the directory `{host}` of `--dir`"))?;
+                .preopened_dir(host, guest, DirAccess::ReadWrite)
+                .context(|| format!("cannot open the directory `{host}` of `--dir`"))?;
         }
         Ok(builder.inherit_stdio().build())
     }
 
-    fn start(&self, store: &mut Store<WasiCtx>, instance: Instance) -> precast::Result<()> {
+    fn start(&self, store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
         if let Some(initialize) = instance.get_func(&mut *store, "_initialize") {
             initialize.call(&mut *store, &[], &mut [])?;
         }
@@ -154,7 +159,7 @@ impl Run {
         }
         match instance.get_func(&mut *store, "_start") {
             Some(start) => start.call(&mut *store, &[], &mut []),
-            None if !self.arguments.is_empty() => Err(precast::Error::msg(
+            None if !self.arguments.is_empty() => Err(Error::msg(
                 "the module is a library (it exports no `_start`), so it takes no arguments; \
                  name a function with `--invoke`",
             )),
@@ -162,18 +167,13 @@ impl Run {
         }
     }
 
-    fn invoke(
-        &self,
-        store: &mut Store<WasiCtx>,
-        instance: Instance,
-        name: &str,
-    ) -> precast::Result<()> {
-        let function = instance.get_func(&mut *store, name).ok_or_else(|| {
-            precast::Error::msg(format!("the module exports no function `{name}`"))
-        })?;
+    fn invoke(&self, store: &mut Store<WasiCtx>, instance: Instance, name: &str) -> Result<()> {
+        let function = instance
+            .get_func(&mut *store, name)
+            .ok_or_else(|| Error::msg(format!("the module exports no function `{name}`")))?;
         let parameters = parse_arguments(store, function, &self.arguments)?;
-        let mut results: Vec<Val> =
-            function.ty(&mut *store).results().map(|ty| Val::default_for_ty(&ty)).collect();
+        // Whatever they hold is overwritten.
+        let mut results = vec![Val::I32(0); function.ty(&mut *store).results().len()];
         function.call(&mut *store, &parameters, &mut results)?;
         for result in &results {
             println!("{}", show(result));
@@ -184,24 +184,20 @@ impl Run {
 
 /// Loads an artifact that the user asked to run.
 #[allow(unsafe_code)] // Runs native code from a file.
-fn load_trusted(
-    engine: &Engine,
-    path: &std::path::Path,
-    options: &LoadOptions,
-) -> precast::Result<Module> {
+fn load_trusted(engine: &Engine, path: &std::path::Path, options: &LoadOptions) -> Result<Module> {
     // SAFETY: whoever names an artifact on the command line trusts it as they would any program
     // that they run; the documentation of the command says so.
     unsafe { Module::from_file_with(engine, path, options) }
 }
 
 /// Turns the way in which a program ended into an exit code, or an error of this command.
-fn finish(error: precast::Error, program: &str) -> Result<ExitCode> {
+fn finish(error: Error, program: &str) -> Result<ExitCode> {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         // As the system does it: the low byte counts.
         return Ok(ExitCode::from(exit.0 as u8));
     }
     let trapped = error.downcast_ref::<Trap>().is_some();
-    let error = into_anyhow(error).context(format!("`{program}` failed"));
+    let error = error.context(format!("`{program}` failed"));
     if trapped {
         output::print_error(&error);
         return Ok(ExitCode::from(TRAP_EXIT_CODE));
@@ -209,41 +205,37 @@ fn finish(error: precast::Error, program: &str) -> Result<ExitCode> {
     Err(error)
 }
 
-fn into_anyhow(error: precast::Error) -> anyhow::Error {
-    anyhow!(error.into_boxed_dyn_error())
-}
-
 fn parse_arguments(
     store: &mut Store<WasiCtx>,
     function: Func,
     arguments: &[String],
-) -> precast::Result<Vec<Val>> {
+) -> Result<Vec<Val>> {
     let ty = function.ty(&mut *store);
     let expected = ty.params().len();
     if arguments.len() != expected {
         let given = arguments.len();
-        return Err(precast::Error::msg(format!(
+        return Err(Error::msg(format!(
             "the function takes {expected} arguments, {given} were given"
         )));
     }
     arguments.iter().zip(ty.params()).map(|(text, ty)| parse_value(text, &ty)).collect()
 }
 
-fn parse_value(text: &str, ty: &precast::ValType) -> precast::Result<Val> {
-    let bad = || precast::Error::msg(format!("`{text}` is not a value of type {ty}"));
+fn parse_value(text: &str, ty: &ValType) -> Result<Val> {
+    let bad = || Error::msg(format!("`{text}` is not a value of type {ty}"));
     Ok(match ty {
-        precast::ValType::I32 => {
+        ValType::I32 => {
             let signed = text.parse::<i32>().ok();
             Val::I32(signed.or_else(|| text.parse::<u32>().ok().map(|v| v as i32)).ok_or_else(bad)?)
         }
-        precast::ValType::I64 => {
+        ValType::I64 => {
             let signed = text.parse::<i64>().ok();
             Val::I64(signed.or_else(|| text.parse::<u64>().ok().map(|v| v as i64)).ok_or_else(bad)?)
         }
-        precast::ValType::F32 => Val::F32(text.parse::<f32>().map_err(|_| bad())?.to_bits()),
-        precast::ValType::F64 => Val::F64(text.parse::<f64>().map_err(|_| bad())?.to_bits()),
+        ValType::F32 => Val::F32(text.parse::<f32>().map_err(|_| bad())?.to_bits()),
+        ValType::F64 => Val::F64(text.parse::<f64>().map_err(|_| bad())?.to_bits()),
         _ => {
-            return Err(precast::Error::msg(format!(
+            return Err(Error::msg(format!(
                 "values of type {ty} cannot be given on the command line"
             )));
         }

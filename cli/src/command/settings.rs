@@ -1,7 +1,7 @@
 //! `precast settings`: lists the flags of the code generator.
 
-use anyhow::Result;
 use clap::Args;
+use precast::Result;
 use precast::compiler::{Setting, SettingKind, settings};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! `precast targets`: lists what code can be generated for.
 
-use anyhow::Result;
 use clap::Args;
+use precast::Result;
 use precast::compiler::{processors, targets};
 use serde_json::json;
 

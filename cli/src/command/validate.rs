@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use precast::{Engine, Module};
+use precast::{Engine, Module, Result};
 
+use crate::context::Context;
 use crate::input;
 use crate::settings_args::SettingsArgs;
 
@@ -26,8 +26,7 @@ impl Validate {
         for path in &self.modules {
             let bytes = input::read_module(path)?;
             Module::validate(&engine, &bytes)
-                .map_err(|error| anyhow!(error.into_boxed_dyn_error()))
-                .with_context(|| format!("`{}` is not valid", path.display()))?;
+                .context(|| format!("`{}` is not valid", path.display()))?;
         }
         Ok(())
     }

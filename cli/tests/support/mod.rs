@@ -6,28 +6,28 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// A temporary directory in which the command runs.
-pub struct Workspace(tempfile::TempDir);
+pub(crate) struct Workspace(tempfile::TempDir);
 
 /// What a run of the command did.
 #[derive(Debug)]
-pub struct Outcome {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Workspace {
-    pub fn new() -> Workspace {
+    pub(crate) fn new() -> Workspace {
         Workspace(tempfile::tempdir().unwrap())
     }
 
     /// A path in the directory.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// Runs the command.
-    pub fn precast<I, S>(&self, arguments: I) -> Outcome
+    pub(crate) fn precast<I, S>(&self, arguments: I) -> Outcome
     where
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
@@ -44,7 +44,7 @@ impl Workspace {
     }
 
     /// Compiles a fixture, and returns the artifact.
-    pub fn compile(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn compile(&self, name: &str) -> Vec<u8> {
         let path = self.path("compiled.precast");
         let outcome = self.precast([
             OsStr::new("compile"),
@@ -58,7 +58,7 @@ impl Workspace {
 }
 
 /// The path of a fixture.
-pub fn fixture(name: &str) -> String {
+pub(crate) fn fixture(name: &str) -> String {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
     folder.join(name).to_str().unwrap().to_owned()
 }
