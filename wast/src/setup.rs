@@ -1,0 +1,50 @@
+//! The ways in which a script's modules get from wasm to running code.
+#![allow(unsafe_code, reason = "artifacts of this process's own making are loaded from a file")]
+
+use precast::{Config, Engine, Module, Result};
+
+/// How the modules of a script are compiled and loaded. A script must give the same outcome
+/// in each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Setup {
+    /// Compiled, and run without leaving memory.
+    #[default]
+    InMemory,
+    /// Compiled, written to a file as an artifact, and loaded from that file.
+    ThroughFile,
+}
+
+impl Setup {
+    /// Every setup.
+    pub const ALL: &[Setup] = &[Setup::InMemory, Setup::ThroughFile];
+
+    /// The name that reports use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Setup::InMemory => "in-memory",
+            Setup::ThroughFile => "through-file",
+        }
+    }
+
+    /// Changes the settings that the setup is about.
+    pub(crate) fn configure(self, _config: &mut Config) {
+        match self {
+            Setup::InMemory | Setup::ThroughFile => {}
+        }
+    }
+
+    pub(crate) fn load(self, engine: &Engine, wasm: &[u8]) -> Result<Module> {
+        let module = Module::from_binary(engine, wasm)?;
+        match self {
+            Setup::InMemory => Ok(module),
+            Setup::ThroughFile => {
+                let file = tempfile::NamedTempFile::new()?;
+                std::fs::write(file.path(), module.serialize()?)?;
+                // SAFETY: the bytes were made above, and nobody else writes to this file, whose
+                // name is unpredictable; a mapping outlives the name.
+                unsafe { Module::from_file(engine, file.path()) }
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The engine as a session sees it: everything goes through [`Value`] and [`Problem`].
+
+use std::fmt;
+
+use precast::{Engine, Error, ErrorKind, ExternRef, Instance, Linker, Module, Store, Trap, Val};
+
+use crate::setup::Setup;
+use crate::spectest::{self, Print};
+use crate::value::{Family, Value};
+
+/// A store, and what modules that are instantiated in it can import.
+pub(crate) struct World {
+    engine: Engine,
+    setup: Setup,
+    print: Print,
+    store: Store<()>,
+    linker: Linker<()>,
+}
+
+/// What a script can register, call and read: the exports of an instance.
+#[derive(Clone)]
+pub(crate) struct Exports(Instance);
+
+/// Why the engine did not do something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) kind: ProblemKind,
+    pub(crate) message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProblemKind {
+    /// A module could not be read, or is not valid.
+    Refused,
+    /// An import was not met.
+    Link,
+    /// Wasm code trapped, unless the stack is used up.
+    Trap,
+    /// The stack is used up.
+    Exhaustion,
+    /// An exception that nothing caught.
+    Exception,
+    /// All else, the runner's own problems among them.
+    Other,
+}
+
+impl World {
+    pub(crate) fn new(engine: &Engine, setup: Setup, print: Print) -> Result<World, Problem> {
+        let mut store = Store::new(engine, ());
+        let mut linker = Linker::new(engine);
+        // The last instance that is registered under a name wins.
+        linker.allow_shadowing(true);
+        spectest::define(&mut linker, &mut store, print)?;
+        Ok(World { engine: engine.clone(), setup, print, store, linker })
+    }
+
+    /// A world with the same settings and nothing else in common, for another thread.
+    pub(crate) fn sibling(&self) -> Result<World, Problem> {
+        World::new(&self.engine, self.setup, self.print)
+    }
+
+    /// Hands the shared memories among the exports over to another world.
+    pub(crate) fn share(&self, _exports: &Exports, _to: &mut World) -> Result<Exports, Problem> {
+        Err(Problem::other("stores cannot share memories yet"))
+    }
+
+    pub(crate) fn compile(&self, wasm: &[u8]) -> Result<Module, Problem> {
+        Ok(self.setup.load(&self.engine, wasm)?)
+    }
+
+    pub(crate) fn instantiate(&mut self, module: &Module) -> Result<Exports, Problem> {
+        Ok(Exports(self.linker.instantiate(&mut self.store, module)?))
+    }
+
+    pub(crate) fn register(&mut self, name: &str, exports: &Exports) -> Result<(), Problem> {
+        self.linker.instance(&mut self.store, name, exports.0)?;
+        Ok(())
+    }
+
+    pub(crate) fn invoke(
+        &mut self,
+        exports: &Exports,
+        name: &str,
+        arguments: &[Value],
+    ) -> Result<Vec<Value>, Problem> {
+        let func = exports
+            .0
+            .get_func(&mut self.store, name)
+            .ok_or_else(|| Problem::other(format!("there is no exported function {name:?}")))?;
+        let arguments: Vec<Val> =
+            arguments.iter().map(|value| self.lower(value)).collect::<Result<_, _>>()?;
+        let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
+        func.call(&mut self.store, &arguments, &mut results)?;
+        results.iter().map(|value| self.lift(value)).collect()
+    }
+
+    pub(crate) fn get(&mut self, exports: &Exports, name: &str) -> Result<Value, Problem> {
+        let global = exports
+            .0
+            .get_global(&mut self.store, name)
+            .ok_or_else(|| Problem::other(format!("there is no exported global {name:?}")))?;
+        let value = global.get(&mut self.store);
+        self.lift(&value)
+    }
+
+    fn lower(&mut self, value: &Value) -> Result<Val, Problem> {
+        Ok(match value {
+            Value::I32(value) => Val::I32(*value),
+            Value::I64(value) => Val::I64(*value),
+            Value::F32(bits) => Val::F32(*bits),
+            Value::F64(bits) => Val::F64(*bits),
+            Value::V128(bits) => Val::V128(*bits),
+            Value::Null(Family::Func) => Val::FuncRef(None),
+            Value::Null(Family::Extern) => Val::ExternRef(None),
+            Value::Null(Family::Any) => Val::AnyRef,
+            Value::Null(Family::Exn) => Val::ExnRef,
+            Value::Extern(Some(number)) => {
+                Val::ExternRef(Some(ExternRef::new(&mut self.store, *number)?))
+            }
+            value => return Err(Problem::other(format!("{value} cannot be passed yet"))),
+        })
+    }
+
+    fn lift(&mut self, value: &Val) -> Result<Value, Problem> {
+        Ok(match value {
+            Val::I32(value) => Value::I32(*value),
+            Val::I64(value) => Value::I64(*value),
+            Val::F32(bits) => Value::F32(*bits),
+            Val::F64(bits) => Value::F64(*bits),
+            Val::V128(bits) => Value::V128(*bits),
+            Val::FuncRef(None) => Value::Null(Family::Func),
+            Val::FuncRef(Some(_)) => Value::Func,
+            Val::ExternRef(None) => Value::Null(Family::Extern),
+            Val::ExternRef(Some(reference)) => {
+                Value::Extern(reference.data(&self.store).downcast_ref::<u32>().copied())
+            }
+            Val::AnyRef => Value::Null(Family::Any),
+            Val::ExnRef => Value::Null(Family::Exn),
+            value => return Err(Problem::other(format!("unknown kind of value: {value:?}"))),
+        })
+    }
+}
+
+impl Problem {
+    fn other(message: impl Into<String>) -> Problem {
+        Problem { kind: ProblemKind::Other, message: message.into() }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        let kind = match error.kind() {
+            ErrorKind::Compile => ProblemKind::Refused,
+            ErrorKind::Link => ProblemKind::Link,
+            ErrorKind::Trap => match error.downcast_ref() {
+                Some(Trap::StackOverflow) => ProblemKind::Exhaustion,
+                _ => ProblemKind::Trap,
+            },
+            _ => ProblemKind::Other,
+        };
+        Problem { kind, message: format!("{error:#}") }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.message)
+    }
+}
+
+impl fmt::Display for ProblemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ProblemKind::Refused => "refused module",
+            ProblemKind::Link => "link error",
+            ProblemKind::Trap => "trap",
+            ProblemKind::Exhaustion => "exhaustion",
+            ProblemKind::Exception => "exception",
+            ProblemKind::Other => "error",
+        })
+    }
+}
