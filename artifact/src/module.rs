@@ -292,6 +292,22 @@ pub struct Signature {
     pub exit: u32,
 }
 
+impl Bounds {
+    /// How accesses to a memory are kept inside when `reservation` bytes of address space are
+    /// reserved for a memory, with `guard` bytes behind it: by address space where the
+    /// largest size that the memory can reach fits. Compilers decide so for the memories of
+    /// modules, and runtimes for those of the host, so that one can stand in for the other.
+    pub fn new(ty: &MemoryType, reservation: u64, guard: u64) -> Bounds {
+        let whole_pages = ty.page_size_log2 == 16;
+        let largest = ty.limits.max.unwrap_or(1 << 16).saturating_mul(ty.page_size());
+        if !ty.memory64 && whole_pages && largest <= reservation {
+            Bounds::Guard { reservation, guard }
+        } else {
+            Bounds::Explicit { guard }
+        }
+    }
+}
+
 impl Module {
     /// The element segment at `index`.
     pub fn element(&self, index: ElemIndex) -> Option<&ElementSegment> {
@@ -302,5 +318,31 @@ impl Module {
     pub fn signature(&self, ty: TypeIndex) -> Option<&Signature> {
         let position = self.signatures.binary_search_by_key(&ty, |signature| signature.ty).ok()?;
         self.signatures.get(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Limits;
+
+    #[test]
+    fn bounds_follow_the_reservation() {
+        let memory = |max| MemoryType {
+            limits: Limits { min: 1, max },
+            memory64: false,
+            shared: false,
+            page_size_log2: 16,
+        };
+        let is_guard = |ty: &MemoryType, reservation| match Bounds::new(ty, reservation, 7) {
+            Bounds::Guard { reservation: actual, guard: 7 } => actual == reservation,
+            Bounds::Explicit { guard: 7 } => false,
+            other => panic!("{other:?}"),
+        };
+        assert!(is_guard(&memory(None), 4 << 30) && is_guard(&memory(Some(3)), 4 << 30));
+        assert!(!is_guard(&memory(None), 1 << 20));
+        assert!(is_guard(&memory(Some(16)), 1 << 20) && !is_guard(&memory(Some(17)), 1 << 20));
+        assert!(!is_guard(&MemoryType { memory64: true, ..memory(Some(3)) }, 4 << 30));
+        assert!(!is_guard(&MemoryType { page_size_log2: 0, ..memory(Some(3)) }, 4 << 30));
     }
 }

@@ -233,7 +233,9 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
     }
 
     fn memory(&mut self, ty: MemoryType) {
-        self.module.memories.push(MemoryPlan { ty, bounds: bounds(&ty, self.settings) });
+        let CompilerSettings { memory_reservation, memory_guard, .. } = *self.settings;
+        let bounds = Bounds::new(&ty, memory_reservation, memory_guard);
+        self.module.memories.push(MemoryPlan { ty, bounds });
     }
 
     fn constant(
@@ -279,19 +281,6 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             function_names: names.functions,
             bulk: self.bulk,
         })
-    }
-}
-
-/// How accesses to a memory are kept inside: by address space where the largest size that the
-/// memory can reach fits the reservation.
-fn bounds(ty: &MemoryType, settings: &CompilerSettings) -> Bounds {
-    let (reservation, guard) = (settings.memory_reservation, settings.memory_guard);
-    let whole_pages = ty.page_size_log2 == 16;
-    let largest = ty.limits.max.unwrap_or(1 << 16).saturating_mul(ty.page_size());
-    if !ty.memory64 && whole_pages && largest <= reservation {
-        Bounds::Guard { reservation, guard }
-    } else {
-        Bounds::Explicit { guard }
     }
 }
 

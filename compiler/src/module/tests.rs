@@ -80,27 +80,6 @@ fn types_keep_their_groups() {
 }
 
 #[test]
-fn bounds_follow_the_reservation() {
-    let memory = |max| MemoryType {
-        limits: precast_artifact::types::Limits { min: 1, max },
-        memory64: false,
-        shared: false,
-        page_size_log2: 16,
-    };
-    let mut settings = settings();
-    let guard = settings.memory_guard;
-    let reservation = settings.memory_reservation;
-    assert_eq!(bounds(&memory(None), &settings), Bounds::Guard { reservation, guard });
-    assert_eq!(bounds(&memory(Some(3)), &settings), Bounds::Guard { reservation, guard });
-    settings.memory_reservation = 1 << 20;
-    assert_eq!(bounds(&memory(None), &settings), Bounds::Explicit { guard });
-    assert!(matches!(bounds(&memory(Some(16)), &settings), Bounds::Guard { .. }));
-    assert!(matches!(bounds(&memory(Some(17)), &settings), Bounds::Explicit { .. }));
-    let wide = MemoryType { memory64: true, ..memory(Some(3)) };
-    assert!(matches!(bounds(&wide, &settings), Bounds::Explicit { .. }));
-}
-
-#[test]
 fn known_elements_become_an_image() {
     let text = r#"(module
         (import "a" "o" (global $o i32))

@@ -41,11 +41,7 @@ impl Memory {
             return Err(TypeError::Unsupported("shared memories").into());
         }
         let settings = store.0.opaque.engine().config().compiler_settings();
-        let guard = settings.memory_guard;
-        let bounds = match ty.is_64() || ty.0.page_size_log2 != 16 {
-            true => Bounds::Explicit { guard },
-            false => Bounds::Guard { reservation: settings.memory_reservation, guard },
-        };
+        let bounds = Bounds::new(&ty.0, settings.memory_reservation, settings.memory_guard);
         let data = MemoryData::new(store.0, ty.0, bounds, None)?;
         let opaque = &mut store.0.opaque;
         Ok(Memory { store: opaque.id(), id: opaque.memories.push(data) })
