@@ -1,7 +1,7 @@
 //! The scripts: those of the specification and its proposals, and our own.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use precast::Config;
@@ -71,7 +71,7 @@ pub(crate) fn all() -> Vec<Script> {
         scripts.extend(data::proposal(proposal).map(|file| published(folder, file)));
     }
     scripts.extend(own());
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     scripts.retain(|script| seen.insert(script.text.clone()));
     scripts
 }
