@@ -1,0 +1,202 @@
+//! Ours, with its defaults except for what [`Setup`] says.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use precast::wasi::{DirAccess, I32Exit, WasiCtx};
+use precast::{
+    Config, CpuChoice, ExternRef, Func, FuncType, Instance, InstancePre, Linker, Module, Store,
+    TypedFunc,
+};
+
+use super::{Allocation, Call, Calls, Cpu, Engine, Instances, Program, RunOnce, Setup};
+
+/// Its name in the tables.
+pub(super) const NAME: &str = "precast";
+
+/// Makes the engine.
+pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
+    if setup.instances == Allocation::Pooled {
+        bail!("precast has no pool of slots to reuse");
+    }
+    let mut config = Config::new();
+    config.jobs(setup.jobs);
+    if setup.cpu == Cpu::Baseline {
+        config.cpu(CpuChoice::Baseline);
+    }
+    Ok(Box::new(Precast { engine: precast::Engine::new(&config).map_err(from)? }))
+}
+
+/// The engine's error as the benches pass it on.
+fn from(error: precast::Error) -> anyhow::Error {
+    anyhow!(error.into_boxed_dyn_error())
+}
+
+struct Precast {
+    engine: precast::Engine,
+}
+
+impl Engine for Precast {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn compile(&self, wasm: &Path, artifact: &Path) -> Result<()> {
+        let bytes = self.engine.precompile_module(&crate::programs::map(wasm)?).map_err(from)?;
+        fs::write(artifact, bytes).context("cannot write the artifact")
+    }
+
+    #[allow(unsafe_code)] // Runs native code from a file.
+    fn load(&self, artifact: &Path) -> Result<Box<dyn Program>> {
+        // SAFETY: the file was written by this engine, in a folder of this process's own.
+        let module = unsafe { Module::from_file(&self.engine, artifact) }.map_err(from)?;
+        Ok(Box::new(Loaded { module }))
+    }
+}
+
+struct Loaded {
+    module: Module,
+}
+
+impl Program for Loaded {
+    fn prepare(&self) -> Result<Box<dyn Instances + '_>> {
+        let mut linker = Linker::<()>::new(self.module.engine());
+        linker.define_unknown_imports_as_traps(&self.module).map_err(from)?;
+        Ok(Box::new(Prepared { instance: linker.instantiate_pre(&self.module).map_err(from)? }))
+    }
+
+    fn calls(&self) -> Result<Box<dyn Calls + '_>> {
+        Ok(Box::new(Callable::new(&self.module).map_err(from)?))
+    }
+
+    fn command(&self, arguments: &[String], directory: Option<&Path>) -> Result<Box<dyn RunOnce>> {
+        let mut wasi = WasiCtx::builder();
+        wasi.inherit_stdio().args(arguments);
+        if let Some(directory) = directory {
+            wasi.preopened_dir(directory, ".", DirAccess::ReadWrite)?;
+        }
+        Ok(Box::new(Command::new(&self.module, wasi.build()).map_err(from)?))
+    }
+}
+
+struct Prepared {
+    instance: InstancePre<()>,
+}
+
+impl Instances for Prepared {
+    fn one(&mut self) -> Result<()> {
+        let mut store = Store::new(self.instance.module().engine(), ());
+        self.instance.instantiate(&mut store).map_err(from)?;
+        Ok(())
+    }
+}
+
+struct Command {
+    store: Store<WasiCtx>,
+    start: TypedFunc<(), ()>,
+}
+
+impl Command {
+    fn new(module: &Module, wasi: WasiCtx) -> precast::Result<Command> {
+        let mut linker = Linker::new(module.engine());
+        precast::wasi::add_to_linker(&mut linker, |wasi| wasi)?;
+        let mut store = Store::new(module.engine(), wasi);
+        let instance = linker.instantiate(&mut store, module)?;
+        let start = instance.get_typed_func(&mut store, "_start")?;
+        Ok(Command { store, start })
+    }
+}
+
+impl RunOnce for Command {
+    fn run(mut self: Box<Self>) -> Result<()> {
+        match self.start.call(&mut self.store, ()) {
+            Err(error) if error.downcast_ref::<I32Exit>().is_some_and(|exit| exit.0 == 0) => Ok(()),
+            result => result.map_err(from),
+        }
+    }
+}
+
+struct Callable {
+    store: Store<()>,
+    nop: TypedFunc<(), ()>,
+    nop_untyped: Func,
+    add: TypedFunc<(i32, i64, f64), i64>,
+    keep: TypedFunc<Option<ExternRef>, Option<ExternRef>>,
+    nop_loop: TypedFunc<u32, ()>,
+    nop_untyped_loop: TypedFunc<u32, ()>,
+    add_loop: TypedFunc<u32, ()>,
+    keep_loop: TypedFunc<(u32, Option<ExternRef>), ()>,
+}
+
+impl Callable {
+    fn new(module: &Module) -> precast::Result<Callable> {
+        let engine = module.engine();
+        let mut linker = Linker::<()>::new(engine);
+        linker.func_wrap("host", "nop", || {})?;
+        linker.func_wrap("host", "add", |a: i32, b: i64, _: f64| b + i64::from(a))?;
+        linker.func_new("host", "nop_untyped", FuncType::new(engine, [], []), |_, _, _| Ok(()))?;
+        linker.func_wrap("host", "keep", |value: Option<ExternRef>| value)?;
+        let mut store = Store::new(engine, ());
+        let instance = linker.instantiate(&mut store, module)?;
+        Callable::of(store, &instance)
+    }
+
+    fn of(mut owned: Store<()>, instance: &Instance) -> precast::Result<Callable> {
+        let store = &mut owned;
+        let nop = instance.get_typed_func(&mut *store, "nop")?;
+        Ok(Callable {
+            nop_untyped: *nop.func(),
+            nop,
+            add: instance.get_typed_func(&mut *store, "add")?,
+            keep: instance.get_typed_func(&mut *store, "keep")?,
+            nop_loop: instance.get_typed_func(&mut *store, "nop_loop")?,
+            nop_untyped_loop: instance.get_typed_func(&mut *store, "nop_untyped_loop")?,
+            add_loop: instance.get_typed_func(&mut *store, "add_loop")?,
+            keep_loop: instance.get_typed_func(&mut *store, "keep_loop")?,
+            store: owned,
+        })
+    }
+
+    fn call(&mut self, call: Call, n: u32) -> precast::Result<()> {
+        let store = &mut self.store;
+        match call {
+            Call::In => {
+                for _ in 0..n {
+                    self.nop.call(&mut *store, ())?;
+                }
+            }
+            Call::InUntyped => {
+                for _ in 0..n {
+                    self.nop_untyped.call(&mut *store, &[], &mut [])?;
+                }
+            }
+            Call::InArguments => {
+                let mut sum = 0;
+                for i in 0..n {
+                    sum = self.add.call(&mut *store, (i.cast_signed(), sum, 1.0))?;
+                }
+            }
+            Call::InReference => {
+                let value = Some(ExternRef::new(&mut *store, 7)?);
+                for _ in 0..n {
+                    self.keep.call(&mut *store, value)?;
+                }
+            }
+            Call::Out => self.nop_loop.call(store, n)?,
+            Call::OutUntyped => self.nop_untyped_loop.call(store, n)?,
+            Call::OutArguments => self.add_loop.call(store, n)?,
+            Call::OutReference => {
+                let value = Some(ExternRef::new(&mut *store, 7)?);
+                self.keep_loop.call(store, (n, value))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Calls for Callable {
+    fn repeat(&mut self, call: Call, n: u32) -> Result<()> {
+        self.call(call, n).map_err(from)
+    }
+}
