@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::index::{
-    ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex,
+    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex, TypeIndex,
 };
 use crate::types::{EntityType, GlobalType, HeapType, MemoryType, RefType, TableType, TypeSection};
 
@@ -46,12 +46,14 @@ pub struct Module {
     /// The initial contents of own tables that are known at compile time. They apply before
     /// any element segment.
     pub table_images: Vec<TableImage>,
-    /// All element segments.
+    /// The element segments that can be used, in order of index: those that became part of a
+    /// table image, and declarations, are left out.
     pub elements: Vec<ElementSegment>,
     /// The initial contents of own memories that are known at compile time. They apply
     /// before any data segment.
     pub memory_images: Vec<MemoryImage>,
-    /// All data segments.
+    /// The data segments that can be used, in order of index: those that became part of a
+    /// memory image are left out.
     pub data: Vec<DataSegment>,
     /// The trampolines of each function type, in order of type index. Types without
     /// trampolines are left out; types that are equal share them.
@@ -200,6 +202,8 @@ pub struct TableImage {
 /// An element segment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ElementSegment {
+    /// Its index.
+    pub index: ElemIndex,
     /// When it is used.
     pub mode: ElementMode,
     /// The type of its elements.
@@ -220,8 +224,6 @@ pub enum ElementMode {
         /// The index of the first element.
         offset: ConstExpr,
     },
-    /// Never: it is dropped, or part of a [`TableImage`].
-    Dropped,
 }
 
 /// The elements of a segment.
@@ -236,6 +238,8 @@ pub enum ElementItems {
 /// A data segment. Its bytes are in the artifact's data section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataSegment {
+    /// Its index.
+    pub index: DataIndex,
     /// When it is used.
     pub mode: DataMode,
     /// Where its bytes begin in the data section.
@@ -256,8 +260,6 @@ pub enum DataMode {
         /// The address of the first byte.
         offset: ConstExpr,
     },
-    /// Never: it is part of a [`MemoryImage`]. It has no bytes.
-    Dropped,
 }
 
 /// Initial contents of an own memory that is not shared.
@@ -309,9 +311,16 @@ impl Bounds {
 }
 
 impl Module {
-    /// The element segment at `index`.
-    pub fn element(&self, index: ElemIndex) -> Option<&ElementSegment> {
-        self.elements.get(index.as_usize())
+    /// The position in [`Module::elements`] of the segment at `index`; `None` when it counts
+    /// as dropped.
+    pub fn element_position(&self, index: ElemIndex) -> Option<usize> {
+        self.elements.binary_search_by_key(&index, |segment| segment.index).ok()
+    }
+
+    /// The position in [`Module::data`] of the segment at `index`; `None` when it counts as
+    /// dropped.
+    pub fn data_position(&self, index: DataIndex) -> Option<usize> {
+        self.data.binary_search_by_key(&index, |segment| segment.index).ok()
     }
 
     /// The trampolines of the function type at `ty`.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use precast_artifact::index::{FuncIndex, MemoryIndex, TableIndex};
+use precast_artifact::index::{DataIndex, ElemIndex, FuncIndex, MemoryIndex, TableIndex};
 use precast_artifact::module::{
     ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode, ElementRange,
     ElementSegment, Module, TableImage,
@@ -48,7 +48,7 @@ pub(crate) fn read_elements(
     mut escapes: impl FnMut(FuncIndex),
 ) -> Result<(), CompileError> {
     let mut images = TableImages::default();
-    for element in section {
+    for (element, index) in section.into_iter().zip(0..) {
         let element = element?;
         let (ty, items) = read_items(&element.items)?;
         match &items {
@@ -61,25 +61,21 @@ pub(crate) fn read_elements(
         }
         let mode = match &element.kind {
             ElementKind::Passive => ElementMode::Passive,
-            ElementKind::Declared => ElementMode::Dropped,
+            ElementKind::Declared => continue,
             ElementKind::Active { table_index, offset_expr } => {
                 let table = TableIndex(table_index.unwrap_or(0));
                 let offset = constant::read(offset_expr)?;
                 if images.add(module, table, &offset, &items) {
-                    ElementMode::Dropped
-                } else {
-                    ElementMode::Active { table, offset }
+                    continue;
                 }
+                ElementMode::Active { table, offset }
             }
         };
         let items = match items {
-            _ if mode == ElementMode::Dropped => {
-                ElementItems::Functions(ElementRange { start: 0, len: 0 })
-            }
             Items::Functions(functions) => ElementItems::Functions(place(&functions, bulk)?),
             Items::Expressions(list) => ElementItems::Expressions(list),
         };
-        module.elements.push(ElementSegment { mode, ty, items });
+        module.elements.push(ElementSegment { index: ElemIndex(index), mode, ty, items });
     }
     for (table, functions) in images.tables {
         let functions = place(&functions, bulk)?;
@@ -96,7 +92,7 @@ pub(crate) fn read_data<'wasm>(
     mut images: MemoryImages<'wasm>,
 ) -> Result<(), CompileError> {
     let mut closed = false;
-    for data in section {
+    for (data, index) in section.into_iter().zip(0..) {
         let data = data?;
         let mode = match &data.kind {
             DataKind::Passive => DataMode::Passive,
@@ -105,15 +101,15 @@ pub(crate) fn read_data<'wasm>(
                 let offset = constant::read(offset_expr)?;
                 let address = known_address(module, memory, &offset, data.data.len());
                 closed |= !address.is_some_and(|at| images.add(memory, at, data.data));
-                if closed { DataMode::Active { memory, offset } } else { DataMode::Dropped }
+                if !closed {
+                    continue;
+                }
+                DataMode::Active { memory, offset }
             }
         };
-        let start = bulk.data.len() as u64;
-        if mode != DataMode::Dropped {
-            bulk.data.extend_from_slice(data.data);
-        }
-        let len = bulk.data.len() as u64 - start;
-        module.data.push(DataSegment { mode, start, len });
+        let (start, len) = (bulk.data.len() as u64, data.data.len() as u64);
+        bulk.data.extend_from_slice(data.data);
+        module.data.push(DataSegment { index: DataIndex(index), mode, start, len });
     }
     (module.memory_images, bulk.images) = images.finish(|memory| memory_size(module, memory));
     Ok(())

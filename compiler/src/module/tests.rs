@@ -1,4 +1,4 @@
-use precast_artifact::index::TableIndex;
+use precast_artifact::index::{DataIndex, ElemIndex, TableIndex};
 use precast_artifact::module::{
     DataMode, ElementItems, ElementMode, ElementRange, PageRun, TableImage,
 };
@@ -100,13 +100,14 @@ fn known_elements_become_an_image() {
             [TableImage { table: TableIndex(0), functions: range(3, 4) }]
         );
         assert_eq!(parsed.bulk.elements, [h, f, f, None, f, h, None]);
-        let modes: Vec<_> = module.elements.iter().map(|element| &element.mode).collect();
-        assert_eq!(modes[0], &ElementMode::Dropped);
-        assert_eq!(modes[1], &ElementMode::Passive);
-        assert_eq!(modes[2..4], [&ElementMode::Dropped, &ElementMode::Dropped]);
-        assert!(matches!(modes[4], ElementMode::Active { .. }));
-        assert!(matches!(modes[5], ElementMode::Active { .. }));
-        assert_eq!(module.elements[5].items, ElementItems::Functions(range(2, 1)));
+        let [passive, global, constant] = &module.elements[..] else { panic!("three are left") };
+        assert_eq!([passive, global, constant].map(|segment| segment.index.0), [1, 4, 5]);
+        assert_eq!(passive.mode, ElementMode::Passive);
+        assert!(matches!(global.mode, ElementMode::Active { .. }));
+        assert!(matches!(constant.mode, ElementMode::Active { .. }));
+        assert_eq!(constant.items, ElementItems::Functions(range(2, 1)));
+        assert_eq!(module.element_position(passive.index), Some(0));
+        assert_eq!(module.element_position(ElemIndex(2)), None);
         assert_eq!(parsed.func_refs.iter().flatten().count(), 3);
         let _ = g;
     });
@@ -148,10 +149,12 @@ fn known_data_becomes_an_image() {
         assert_eq!(&parsed.bulk.images[8..11], b"abc");
         assert_eq!(&parsed.bulk.images[0x10008..0x1000a], b"de");
         assert_eq!(parsed.bulk.data, b"passivefghi");
-        let dropped = module.data.iter().map(|data| data.mode == DataMode::Dropped);
-        assert_eq!(dropped.collect::<Vec<_>>(), [true, false, true, true, false, false]);
-        assert_eq!((module.data[4].start, module.data[4].len), (7, 2));
-        assert_eq!(module.data[0].len, 0);
+        let [passive, global, constant] = &module.data[..] else { panic!("three are left") };
+        assert_eq!([passive, global, constant].map(|segment| segment.index.0), [1, 4, 5]);
+        assert_eq!(passive.mode, DataMode::Passive);
+        assert_eq!((global.start, global.len), (7, 2));
+        assert_eq!(module.data_position(constant.index), Some(2));
+        assert_eq!(module.data_position(DataIndex(0)), None);
     });
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct InstanceData {
     pub(super) tables: Vec<TableId>,
     pub(super) globals: Vec<GlobalId>,
     pub(super) tags: Vec<TagId>,
-    /// Element segments that are empty now, and data segments.
+    /// The positions of element segments that are empty now, and of data segments.
     pub(super) dropped_elements: Box<[bool]>,
     pub(super) dropped_data: Box<[bool]>,
     pub(super) exported_memory: Option<MemoryId>,
@@ -52,23 +52,26 @@ impl InstanceData {
         self.exported_memory
     }
 
-    pub(crate) fn element_dropped(&self, index: ElemIndex) -> bool {
-        self.dropped_elements.get(index.as_usize()).copied().unwrap_or(true)
+    /// The position of an element segment among the module's; `None` after it was dropped.
+    pub(crate) fn element_position(&self, index: ElemIndex) -> Option<usize> {
+        let position = self.module.info().element_position(index)?;
+        (!self.dropped_elements[position]).then_some(position)
     }
 
     pub(crate) fn drop_element(&mut self, index: ElemIndex) {
-        if let Some(dropped) = self.dropped_elements.get_mut(index.as_usize()) {
-            *dropped = true;
+        if let Some(position) = self.module.info().element_position(index) {
+            self.dropped_elements[position] = true;
         }
     }
 
     /// The bytes of a data segment; none after it was dropped.
     pub(crate) fn data(&self, index: DataIndex) -> &[u8] {
-        if self.dropped_data.get(index.as_usize()).copied().unwrap_or(true) {
-            return &[];
-        }
         let bytes = || {
-            let segment = self.module.info().data.get(index.as_usize())?;
+            let position = self.module.info().data_position(index)?;
+            let segment = &self.module.info().data[position];
+            if self.dropped_data[position] {
+                return None;
+            }
             let section = self.module.inner().sections().data;
             let rest = section.get(usize::try_from(segment.start).ok()?..)?;
             rest.get(..usize::try_from(segment.len).ok()?)
@@ -77,8 +80,8 @@ impl InstanceData {
     }
 
     pub(crate) fn drop_data(&mut self, index: DataIndex) {
-        if let Some(dropped) = self.dropped_data.get_mut(index.as_usize()) {
-            *dropped = true;
+        if let Some(position) = self.module.info().data_position(index) {
+            self.dropped_data[position] = true;
         }
     }
 

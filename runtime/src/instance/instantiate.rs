@@ -1,9 +1,7 @@
 //! From a module and its imports to a running instance, in the order of the specification.
 #![allow(unsafe_code)] // Calls the start function.
 
-use precast_artifact::index::{
-    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
-};
+use precast_artifact::index::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
 use precast_artifact::module::{DataMode, ElementItems, ElementMode};
 use precast_artifact::trap::Trap;
 use precast_artifact::types::EntityType;
@@ -239,11 +237,10 @@ fn initialize_tables(store: &mut StoreOpaque, module: &Module, id: InstanceId) -
 /// Copies active segments to tables and memories.
 fn initialize(store: &mut StoreOpaque, module: &Module, id: InstanceId) -> Result<()> {
     let info = module.info();
-    for (segment, index) in info.elements.iter().zip(0..) {
-        let index = ElemIndex(index);
+    for segment in &info.elements {
+        let index = segment.index;
         match &segment.mode {
             ElementMode::Passive => continue,
-            ElementMode::Dropped => {}
             ElementMode::Active { table, offset } => {
                 let is_64 = info.tables.get(table.as_usize()).is_some_and(|ty| ty.table64);
                 let offset = const_expr::offset(store, id, offset, is_64)?;
@@ -257,11 +254,10 @@ fn initialize(store: &mut StoreOpaque, module: &Module, id: InstanceId) -> Resul
         }
         store.instances[id].drop_element(index);
     }
-    for (segment, index) in info.data.iter().zip(0..) {
-        let index = DataIndex(index);
+    for segment in &info.data {
+        let index = segment.index;
         match &segment.mode {
             DataMode::Passive => continue,
-            DataMode::Dropped => {}
             DataMode::Active { memory, offset } => {
                 let is_64 = info.memories.get(memory.as_usize()).is_some_and(|m| m.ty.memory64);
                 let offset = const_expr::offset(store, id, offset, is_64)?;

@@ -235,10 +235,8 @@ impl StoreOpaque {
     ) -> Result<()> {
         let owner = &self.instances[instance];
         let module = owner.module().clone();
-        let items = match module.info().element(segment) {
-            Some(segment_info) if !owner.element_dropped(segment) => Some(&segment_info.items),
-            _ => None,
-        };
+        let position = owner.element_position(segment);
+        let items = position.map(|position| &module.info().elements[position].items);
         let available = match items {
             Some(ElementItems::Functions(functions)) => functions.len.into(),
             Some(ElementItems::Expressions(expressions)) => expressions.len() as u64,
