@@ -98,6 +98,9 @@ impl Cache {
 
     /// The open directory, if there is one and it is safe to use.
     pub(crate) fn open_layer(&self, origin: Origin) -> Option<Root> {
+        if self.mode() == CacheMode::Off {
+            return None;
+        }
         let opened = self.layer(origin)?.open();
         opened.unwrap_or_else(|refusal| {
             self.warn(Warning::Refused(refusal));

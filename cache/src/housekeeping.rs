@@ -69,13 +69,29 @@ impl Cache {
     ///
     /// When the cache may not be changed, or the system refuses.
     pub fn housekeep(&self) -> Result<Option<Swept>, CacheError> {
+        self.sweep(self.budgets())
+    }
+
+    /// Makes that much free disk space, unless the whole cache would not be enough.
+    pub(crate) fn free_up(&self, needed: u64) -> Result<(), CacheError> {
+        let (usage, Some(root)) = (self.usage()?, self.open_to_change()?) else { return Ok(()) };
+        let free = root.free_space().map_err(CacheError::system("measure the disk"))?;
+        let ours =
+            usage.hot_disk.saturating_add(usage.packed_disk).saturating_add(usage.other_disk);
+        if free.saturating_add(ours) >= needed {
+            self.sweep(Budgets { min_free: needed, ..self.budgets() })?;
+        }
+        Ok(())
+    }
+
+    fn budgets(&self) -> Budgets {
         let settings = &self.settings;
-        self.sweep(Budgets {
+        Budgets {
             hot: settings.hot_budget,
             total: settings.total_budget,
             min_free: settings.min_free,
             max_unused: settings.max_unused,
-        })
+        }
     }
 
     pub(crate) fn sweep(&self, budgets: Budgets) -> Result<Option<Swept>, CacheError> {

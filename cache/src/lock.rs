@@ -93,7 +93,8 @@ impl<'r> Lock<'r> {
                 Some(named) if named.is_same_file(&locked) => {
                     // For people; a lock without it is as good.
                     let _ = file.set_len(0);
-                    let _ = writeln!(file, "process {} {description}", std::process::id());
+                    let holder = format!("process {} {description}\n", std::process::id());
+                    let _ = file.write_all(holder.as_bytes());
                     return Ok(Ok(Lock { root, name, _file: file }));
                 }
                 _ => continue,

@@ -1,7 +1,6 @@
 //! Finding entries, and laying packed ones out to be mapped.
 
 use std::fs::File;
-use std::io;
 use std::time::Duration;
 
 use crate::error::{Damage, Warning};
@@ -155,12 +154,13 @@ impl Cache {
         if self.is_distrusted(origin, tier, key) {
             return Ok(None);
         }
+        // Too many open files and the like say nothing about the entry: it stays, unused.
         let file = match root.read(&tier.file(key)) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(packed::unreadable(error)),
+            Err(error) if root::is_link(&error) => return Err(packed::unreadable(error)),
+            Err(_) => return Ok(None),
         };
-        let facts = Facts::of(&file).map_err(packed::unreadable)?;
+        let Ok(facts) = Facts::of(&file) else { return Ok(None) };
         match facts.is_foreign(root::user()) {
             true => Err(Damage::Foreign),
             false => Ok(Some((file, facts))),

@@ -142,7 +142,7 @@ impl Cache {
             return true;
         }
         // What cannot be tidied up shows in the space that is left.
-        let _ = self.housekeep();
+        let _ = self.free_up(needed);
         let free = free();
         if free < needed {
             self.warn(Warning::DiskFull { free });

@@ -234,6 +234,11 @@ impl From<Time> for SystemTime {
     }
 }
 
+/// Whether a file could not be opened because it is a symbolic link.
+pub(crate) fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
 /// The user that this process runs for.
 pub(crate) fn user() -> u32 {
     rustix::process::geteuid().as_raw()
