@@ -144,6 +144,22 @@ fn inspect_shows_what_an_artifact_is() {
 }
 
 #[test]
+fn scripts_are_run_and_failures_are_placed() {
+    let work = Workspace::new();
+    let module = r#"(module (func (export "one") (result i32) (i32.const 1)))"#;
+    let script = format!("{module}\n(assert_return (invoke \"one\") (i32.const 1))\n");
+    fs::write(work.path("good.wast"), &script).unwrap();
+    let wrong = format!("{script}(assert_return (invoke \"one\") (i32.const 2))\n");
+    fs::write(work.path("wrong.wast"), wrong).unwrap();
+    let output = stdout_of(work.precast(["wast", "good.wast"]));
+    assert_eq!(output, "1 of 1 files passed, 1 of 1 assertions\n");
+    let outcome = work.precast(["wast", "--through-file", "good.wast", "wrong.wast"]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains("wrong.wast:3:2"), "{outcome:?}");
+    assert!(outcome.stdout.contains("1 of 2 files passed, 2 of 3 assertions"), "{outcome:?}");
+}
+
+#[test]
 fn validate_compiles_nothing_and_says_nothing() {
     let work = Workspace::new();
     assert_eq!(

@@ -6,6 +6,7 @@ mod run;
 mod settings;
 mod targets;
 mod validate;
+mod wast;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Targets(targets::Targets),
     Settings(settings::Settings),
+    Wast(wast::Wast),
 }
 
 impl Command {
@@ -28,6 +30,7 @@ impl Command {
     pub(crate) fn execute(self) -> Result<ExitCode> {
         match self {
             Command::Run(command) => command.execute(),
+            Command::Wast(command) => command.execute(),
             Command::Compile(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Validate(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Inspect(command) => command.execute().map(|()| ExitCode::SUCCESS),
