@@ -12,7 +12,7 @@ use crate::inventory::{self, Forms, Inventory};
 use crate::layer::{LOCKS, QUARANTINE, STAT};
 use crate::lock::{Lock, NoLock};
 use crate::root::{Facts, Root, Time};
-use crate::{Cache, Key, Tier, stat_index, statistics, temporary};
+use crate::{Cache, Key, Origin, Tier, stat_index, statistics, temporary};
 
 /// How often it is done at most, by whoever adds entries.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -103,7 +103,9 @@ impl Cache {
             // Twice at the same time does no harm.
             Err(NoLock::Timeout | NoLock::System(_)) => None,
         };
-        let swept = Sweep::new(&root, budgets).and_then(Sweep::run).map_err(&tidying)?;
+        let system = self.open_layer(Origin::System);
+        let sweep = Sweep::new(&root, system.as_ref(), budgets);
+        let swept = sweep.and_then(Sweep::run).map_err(&tidying)?;
         let _ = root.append(DONE).and_then(|_| root.touch(DONE, Time::now()));
         drop(lock);
         Ok(Some(swept))
@@ -112,15 +114,17 @@ impl Cache {
 
 struct Sweep<'r> {
     root: &'r Root,
+    /// The directory below, whose entries are not ours to count but may be pointed at.
+    system: Option<&'r Root>,
     budgets: Budgets,
     entries: BTreeMap<Key, Forms>,
     swept: Swept,
 }
 
 impl<'r> Sweep<'r> {
-    fn new(root: &'r Root, budgets: Budgets) -> io::Result<Self> {
+    fn new(root: &'r Root, system: Option<&'r Root>, budgets: Budgets) -> io::Result<Self> {
         let entries = Inventory::of(root)?.entries;
-        Ok(Sweep { root, budgets, entries, swept: Swept::default() })
+        Ok(Sweep { root, system, budgets, entries, swept: Swept::default() })
     }
 
     fn run(mut self) -> io::Result<Swept> {
@@ -236,18 +240,23 @@ impl<'r> Sweep<'r> {
         for (file, facts) in inventory::files(self.root, STAT)? {
             let name = file.trim_start_matches(STAT).trim_start_matches('/');
             let unused = facts.modified.age().is_some_and(|age| age > UNUSED_RECORD);
-            // An entry of the system's directory may be what it leads to: one that is young
-            // stays in any case.
             let leads_nowhere = || {
                 let key = stat_index::target(self.root, name);
-                key.is_none_or(|key| !self.entries.contains_key(&key))
+                key.is_none_or(|key| !self.entries.contains_key(&key) && !self.is_below(&key))
             };
+            // What it leads to may be younger than the list of entries.
             let young = facts.modified.age().is_some_and(|age| age < INTERVAL);
             if unused || (!young && leads_nowhere()) {
                 self.swept.records += usize::from(self.remove(&file, &facts));
             }
         }
         Ok(())
+    }
+
+    /// Whether the system's directory has the entry.
+    fn is_below(&self, key: &Key) -> bool {
+        let has = |tier: Tier| self.system?.stat(&tier.file(key)).ok()?;
+        Tier::ALL.into_iter().any(|tier| has(tier).is_some())
     }
 
     /// All keys, the one that was not used for longest first.

@@ -70,6 +70,11 @@ impl FileLookup {
 impl Cache {
     /// Looks up which entry belongs to an open file. To be called before the file is read, with
     /// the handle that it would be read through.
+    ///
+    /// A file that is unchanged by all that the system tells is taken for unchanged. It tells
+    /// nothing, for up to half a minute, of a program that goes on writing through a shared
+    /// mapping of the file that it has written through before. Whoever must exclude that reads
+    /// and hashes the file instead of asking.
     pub fn find_file(&self, file: &File, recipe: &Recipe) -> FileLookup {
         let stamp = Stamp::settled(file);
         let known = stamp.and_then(|stamp| {
