@@ -235,6 +235,13 @@ fn a_file_that_is_cut_short_is_named() {
     assert!(stderr.contains("truncated.precast"), "{stderr}");
 }
 
+#[test]
+fn without_handlers_a_trap_ends_the_process() {
+    use std::os::unix::process::ExitStatusExt;
+    let (status, stderr) = run_alone("alone_without_handlers");
+    assert!([libc::SIGILL, libc::SIGTRAP].map(Some).contains(&status.signal()), "{stderr}");
+}
+
 fn fault() {
     // SAFETY: it is not, that is the point: the process ends.
     #[allow(unsafe_code)]
@@ -275,6 +282,17 @@ fn alone_host_fault() {
     let mut store = Store::<()>::default();
     let f = Func::wrap(&mut store, fault);
     let _ = f.call(&mut store, &[], &mut []);
+    std::process::exit(1);
+}
+
+#[test]
+#[ignore = "run by without_handlers_a_trap_ends_the_process"]
+fn alone_without_handlers() {
+    let mut config = Config::new();
+    config.signal_handlers(precast::SignalHandlers::Leave);
+    let mut store = Store::new(&Engine::new(&config).unwrap(), ());
+    let instance = instance(&mut store, r#"(module (func (export "f") unreachable))"#, &[]);
+    let _ = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap().call(&mut store, ());
     std::process::exit(1);
 }
 

@@ -76,3 +76,18 @@ pub use types::{
     RefType, TableType, TagType, ValType,
 };
 pub use value::{Ref, Val};
+
+/// What is promised about threads, checked by the compiler.
+const _: () = {
+    const fn send_and_sync<T: Send + Sync>() {}
+    send_and_sync::<Engine>();
+    send_and_sync::<Module>();
+    send_and_sync::<Linker<std::cell::Cell<u8>>>();
+    send_and_sync::<InstancePre<std::cell::Cell<u8>>>();
+    send_and_sync::<Store<u8>>();
+    send_and_sync::<(Instance, Func, Memory, Table, Global, Tag, ExternRef, Extern, Val, Ref)>();
+    send_and_sync::<TypedFunc<Option<Func>, i32>>();
+    send_and_sync::<Error>();
+    const fn send<T: Send>() {}
+    send::<Store<std::cell::Cell<u8>>>();
+};

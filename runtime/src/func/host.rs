@@ -2,7 +2,7 @@
 #![allow(unsafe_code)] // Called by generated code with raw pointers.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
@@ -66,7 +66,7 @@ pub(crate) struct HostFunctions {
     /// keeps alive.
     by_body: HashMap<usize, VmFunc>,
     /// Those that were given to wasm before there was a module with their signature.
-    without_code: Vec<VmFunc>,
+    without_code: HashSet<VmFunc>,
 }
 
 impl<T: 'static> HostFunc<T> {
@@ -144,7 +144,9 @@ impl StoreOpaque {
         match exits.filter_map(|module| module.inner().exit_of(func.type_index())).next() {
             Some(code) => func.set_code(code),
             // Only a module that knows the signature can call it.
-            None => self.host_functions.without_code.push(func),
+            None => {
+                self.host_functions.without_code.insert(func);
+            }
         }
     }
 

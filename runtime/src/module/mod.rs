@@ -3,7 +3,6 @@
 mod compile;
 mod libcalls;
 
-use std::collections::HashMap;
 use std::ffi::c_void;
 use std::fmt;
 use std::fs::File;
@@ -13,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use precast_artifact::image::Sections;
 use precast_artifact::index::{FuncIndex, MemoryIndex, TypeIndex};
-use precast_artifact::module::{Export, ExportItem, Module as ModuleInfo};
+use precast_artifact::module::{Export, ExportItem, ImportCounts, Module as ModuleInfo};
 use precast_artifact::types as raw;
 use precast_artifact::vmcontext::VMOffsets;
 use precast_loader::{Mapped, Placement, Sealed, Writable};
@@ -42,8 +41,8 @@ pub(crate) struct ModuleInner {
     type_ids: Box<[u32]>,
     /// The memory that it exports as `memory`.
     exported_memory: Option<MemoryIndex>,
-    /// The position of each export, by name; made when someone asks for a name.
-    exports: OnceLock<HashMap<String, usize>>,
+    /// The positions of the exports in order of their names; made when someone asks for a name.
+    exports: OnceLock<Box<[usize]>>,
     path: Option<PathBuf>,
 }
 
@@ -162,6 +161,7 @@ impl Module {
             exports: OnceLock::new(),
             path,
         });
+        inner.check()?;
         let mapping = mapping.start.addr()..mapping.end.addr();
         trap::register(CodeRange { text, mapping, module: Arc::downgrade(&inner) });
         Ok(Module(inner))
@@ -235,6 +235,33 @@ impl Module {
 }
 
 impl ModuleInner {
+    /// Whether the decoded part fits together: what instantiation takes for granted.
+    fn check(&self) -> Result<(), ModuleError> {
+        let info = self.info();
+        let mut counts = ImportCounts::default();
+        for import in &info.imports {
+            self.entity_type(&import.ty)?;
+            *match import.ty {
+                raw::EntityType::Func(_) => &mut counts.functions,
+                raw::EntityType::Table(_) => &mut counts.tables,
+                raw::EntityType::Memory(_) => &mut counts.memories,
+                raw::EntityType::Global(_) => &mut counts.globals,
+                raw::EntityType::Tag(_) => &mut counts.tags,
+            } += 1;
+        }
+        let fits = |imported: u32, all: usize| imported as usize <= all;
+        let consistent = counts == info.imported
+            && fits(counts.tables, info.tables.len())
+            && fits(counts.memories, info.memories.len())
+            && fits(counts.globals, info.globals.len())
+            && fits(counts.tags, info.tags.len())
+            && info.exports.iter().all(|export| self.export_entity(export).is_some());
+        if consistent {
+            return Ok(());
+        }
+        Err(ModuleError::Damaged("its imports and exports do not fit what it consists of"))
+    }
+
     pub(crate) fn info(&self) -> &ModuleInfo {
         self.mapped.module()
     }
@@ -273,10 +300,12 @@ impl ModuleInner {
     pub(crate) fn export(&self, name: &str) -> Option<&Export> {
         let exports = &self.info().exports;
         let by_name = self.exports.get_or_init(|| {
-            let names = exports.iter().map(|export| export.name.clone());
-            names.zip(0..).collect()
+            let mut positions: Box<[usize]> = (0..exports.len()).collect();
+            positions.sort_unstable_by_key(|&position| &exports[position].name);
+            positions
         });
-        by_name.get(name).map(|&position| &exports[position])
+        let found = by_name.binary_search_by(|&position| exports[position].name.as_str().cmp(name));
+        Some(&exports[by_name[found.ok()?]])
     }
 
     /// The address of code at an offset of the text section.
