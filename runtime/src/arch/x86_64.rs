@@ -1,7 +1,7 @@
 //! x86-64.
 #![allow(unsafe_code)] // Assembly, and the registers of a signal's context.
 
-use std::arch::asm;
+use std::arch::{asm, naked_asm};
 
 use libc::ucontext_t;
 
@@ -38,11 +38,17 @@ pub(crate) fn fault_registers(context: &ucontext_t) -> (usize, usize) {
 /// had called it with these arguments.
 pub(crate) fn redirect(context: &mut ucontext_t, function: usize, arguments: [usize; 3]) {
     let registers = &mut context.uc_mcontext.gregs;
-    // Below the red zone; at entry the stack is aligned to 16 bytes after the return address.
-    let sp = ((registers[libc::REG_RSP as usize] as usize - 128) & !15) - 8;
-    registers[libc::REG_RSP as usize] = sp as i64;
-    registers[libc::REG_RIP as usize] = function as i64;
+    registers[libc::REG_RIP as usize] = step_down as *const () as i64;
+    registers[libc::REG_RCX as usize] = function as i64;
     registers[libc::REG_RDI as usize] = arguments[0] as i64;
     registers[libc::REG_RSI as usize] = arguments[1] as i64;
     registers[libc::REG_RDX as usize] = arguments[2] as i64;
+}
+
+/// Calls the function in `rcx` below the red zone of whoever was interrupted. The stack
+/// pointer moves by instructions and not in the signal's context, because tools that
+/// watch the stack see only those.
+#[unsafe(naked)]
+unsafe extern "C" fn step_down() -> ! {
+    naked_asm!("sub rsp, 128", "and rsp, -16", "call rcx", "ud2")
 }
