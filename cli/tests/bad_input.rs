@@ -52,6 +52,7 @@ fn wasm_that_is_damaged() {
     for len in (1..wasm.len()).step_by(97) {
         fs::write(work.path("cut.wasm"), &wasm[..len]).unwrap();
         assert_refused(&work.precast(["validate", "cut.wasm"]), "cut.wasm");
+        assert_refused(&work.precast(["compile", "cut.wasm"]), "cut.wasm");
     }
     for at in (0..wasm.len()).step_by(61) {
         let mut flipped = wasm.clone();

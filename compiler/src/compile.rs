@@ -53,6 +53,22 @@ pub fn compile(
     Ok(CompilationArtifacts { image: assemble(&description, parsed, &pieces, linked) })
 }
 
+/// Checks that a module is valid and uses only accepted proposals, without compiling it.
+///
+/// # Errors
+///
+/// When it is not valid, or needs what is not accepted or supported.
+pub fn validate(wasm: &[u8], settings: &CompilerSettings) -> Result<(), CompileError> {
+    /// The granularity of memory images, which nobody will see.
+    const PAGE_SIZE: u64 = 64 << 10;
+    let parsed = module::parse(wasm, settings, PAGE_SIZE)
+        .map_err(|error| explain(wasm, settings, None, error))?;
+    match module::first_error(wasm, &settings.features) {
+        Some(source) => Err(explain(wasm, settings, Some(&parsed), source.into())),
+        None => Ok(()),
+    }
+}
+
 impl CompilationArtifacts {
     /// The artifact.
     pub fn as_bytes(&self) -> &[u8] {

@@ -35,7 +35,7 @@ mod translate;
 mod trap;
 mod work;
 
-pub use compile::{CompilationArtifacts, compile};
+pub use compile::{CompilationArtifacts, compile, validate};
 pub use error::{CompileError, FunctionName};
 pub use target::{Processor, Setting, SettingKind, TargetInfo, processors, settings, targets};
 pub use work::{Progress, Schedule};

@@ -85,7 +85,8 @@ mod with_compiler {
         ///
         /// As [`Module::new`].
         pub fn validate(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<()> {
-            compile(engine, bytes.as_ref(), None).map(drop)
+            let wasm = binary(bytes.as_ref())?;
+            Ok(precast_compiler::validate(&wasm, engine.config().compiler_settings())?)
         }
     }
 
