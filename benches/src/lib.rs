@@ -14,6 +14,7 @@
 pub mod code;
 pub mod embedding;
 pub mod engine;
+pub mod machine;
 pub mod process;
 pub mod programs;
 pub mod rounds;

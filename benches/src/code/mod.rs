@@ -16,7 +16,7 @@ use anyhow::Result;
 
 use crate::engine::{self, Cpu, Setup};
 use crate::rounds::Rounds;
-use crate::{process, programs};
+use crate::{machine, process, programs};
 use child::Task;
 use compile::Compilations;
 use run::Runs;
@@ -61,7 +61,7 @@ pub struct Options {
 /// What cannot be done at all is in the report, by name and with the reason.
 pub fn run(options: &Options) -> Result<String> {
     let mut bench = Bench::new(options)?;
-    let mut report = String::new();
+    let mut report = format!("{}\n\n", machine::describe());
     if !options.only_run {
         writeln!(report, "### Compiling\n\n{}", bench.compile()?)?;
     }

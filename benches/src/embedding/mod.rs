@@ -10,13 +10,16 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::engine::{self, Allocation, Call, Engine, Program, Setup};
-use crate::programs;
 use crate::rounds::{Rounds, interleaved};
 use crate::statistics::{least, median, paired_ratio};
 use crate::table::{Table, ratio, time};
+use crate::{machine, programs};
 
 /// The modules that are loaded and instantiated.
-const MODULES: &[&str] = &["hello", "resvg", "python", "esbuild", "yosys"];
+const MODULES: &[&str] = &["hello", "resvg", "python", "esbuild"];
+
+/// Modules that are only there when they are asked for, because each engine takes long to compile them.
+const MORE_MODULES: &[&str] = &["ruby", "yosys"];
 
 /// The module with calls in both directions.
 const CALLS: &str = "calls";
@@ -43,6 +46,7 @@ pub struct Options {
 ///
 /// When a scratch folder cannot be made. An engine that cannot do something is in the report, with the reason.
 pub fn run(options: &Options) -> Result<String> {
+    let machine = machine::describe();
     let scratch = tempfile::Builder::new().prefix("precast-bench-").tempdir()?;
     let mut bench = Bench { rounds: options.rounds, table: table(), skipped: Vec::new() };
     let chosen =
@@ -58,7 +62,8 @@ pub fn run(options: &Options) -> Result<String> {
             bench.calls(call, &built);
         }
     }
-    for name in MODULES.iter().copied().filter(|name| chosen(name)) {
+    let more = MORE_MODULES.iter().filter(|name| options.modules.iter().any(|m| m == *name));
+    for name in MODULES.iter().filter(|name| chosen(name)).chain(more).copied() {
         let wasm = match programs::module(name) {
             Ok(wasm) => wasm,
             Err(error) => {
@@ -73,7 +78,7 @@ pub fn run(options: &Options) -> Result<String> {
         bench.instances(&format!("{name}: instantiate, reused"), &built);
     }
 
-    let mut report = format!("{}\n", bench.table);
+    let mut report = format!("{machine}\n\n{}\n", bench.table);
     for skipped in &bench.skipped {
         writeln!(report, "- skipped: {skipped}")?;
     }

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 use crate::process::{self, Cost, Watch};
-use crate::programs;
 use crate::rounds::{Rounds, interleaved};
 use crate::statistics::{least, median, paired_ratio};
 use crate::table::{Table, bytes, count, ratio, time};
+use crate::{machine, programs};
 use contender::{Candidate, Contender};
 
 /// A program with the arguments with which it starts and does next to nothing.
@@ -73,12 +73,17 @@ pub struct Options {
 /// When a process that ran before fails in a round, or a scratch folder cannot be made. What cannot be run at all
 /// is in the report, by name and with the reason.
 pub fn run(options: &Options) -> Result<String> {
-    let mut report = String::new();
+    let mut report = format!("{}\n\n", machine::describe());
+    for version in peers::versions(options.wasmtime.as_deref()) {
+        writeln!(report, "- {version}")?;
+    }
     let chosen = |case: &&Case| {
         options.cases.is_empty() || options.cases.iter().any(|name| name == case.name)
     };
     for case in CASES.iter().filter(chosen) {
-        writeln!(report, "### {} `{}`\n", case.name, case.arguments.join(" "))?;
+        let line =
+            [case.module].iter().chain(case.arguments).copied().collect::<Vec<_>>().join(" ");
+        writeln!(report, "\n### `{line}`\n")?;
         match programs::module(case.module) {
             Ok(module) => report += &run_case(options, case, &module)?,
             Err(error) => writeln!(report, "skipped: {error}\n")?,

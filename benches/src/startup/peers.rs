@@ -54,6 +54,20 @@ pub fn candidates(
     PEERS.iter().map(made).collect()
 }
 
+/// What the peers that are there call themselves.
+pub fn versions(wasmtime: Option<&Path>) -> Vec<String> {
+    let mut programs: Vec<&str> = PEERS.iter().map(|&(_, program, _)| program).collect();
+    programs.dedup();
+    let version = |program: &str| {
+        let given = wasmtime.filter(|_| program == "wasmtime").map(Path::to_owned);
+        let mut command = Command::new(given.or_else(|| programs::on_path(program))?);
+        let option = if program == "wazero" { "version" } else { "--version" };
+        let said = process::succeed(command.arg(option)).ok()?;
+        Some(format!("{program}: {}", said.lines().next()?.trim()))
+    };
+    programs.into_iter().filter_map(version).collect()
+}
+
 fn wasmtime_uncached(setting: Setting) -> Result<Contender> {
     let own = ["run", "-C", "cache=n"];
     let mut contender = contender(&setting, &own, &setting.module);

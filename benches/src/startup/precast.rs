@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::Case;
 use super::contender::{Candidate, Contender, line};
@@ -84,21 +84,21 @@ fn prepare(
     fs::create_dir_all(&cache)?;
     let mut contender = Contender::new(state.name(), line(command, &["run"], module, arguments));
     contender.environment.push((CACHE_VARIABLE, OsString::from(&cache)));
+    if let State::Miss = state {
+        contender.removed = Some(cache);
+        contender.compiles = true;
+        return contender.try_out();
+    }
     // The first run compiles, the second promotes what it finds packed, the third finds it hot.
     for _ in 0..3 {
         contender = contender.try_out()?;
     }
-    let packed = folder(&cache, "packed");
-    match (state, packed) {
-        (_, None) => bail!("the command has left no packed entry in its cache"),
-        (State::Miss, Some(_)) => {
-            contender.removed = Some(cache);
-            contender.compiles = true;
-        }
-        (State::Packed, Some(packed)) => contender.removed = Some(packed.with_file_name("hot")),
-        (State::Hot | State::File, Some(_)) => {
-            folder(&cache, "hot").context("the command has promoted no entry of its cache")?;
-        }
+    let packed =
+        folder(&cache, "packed").context("the command has left no packed entry in its cache")?;
+    if let State::Packed = state {
+        contender.removed = Some(packed.with_file_name("hot"));
+    } else {
+        folder(&cache, "hot").context("the command has promoted no entry of its cache")?;
     }
     Ok(contender)
 }
