@@ -44,7 +44,7 @@ pub fn compile(
     let parsed = module::parse(wasm, settings, target.page_size())
         .map_err(|error| explain(wasm, settings, None, error))?;
     let pieces = pieces(&parsed);
-    let environment = Environment { module: &parsed, isa: &*target.isa };
+    let environment = Environment { module: &parsed, isa: &*target.isa, settings };
     let code = compile_all(environment, &pieces, schedule)
         .map_err(|error| explain(wasm, settings, Some(&parsed), error))?;
     let name = |piece| work::name(piece, &parsed);
@@ -135,6 +135,7 @@ fn describe(wasm: &[u8], settings: &CompilerSettings, target: &Target) -> BuildD
         flags: _,
         opt_level,
         features,
+        relaxed_simd_deterministic,
         memory_reservation,
         memory_guard,
         memory_image_limit,
@@ -146,6 +147,7 @@ fn describe(wasm: &[u8], settings: &CompilerSettings, target: &Target) -> BuildD
     wasm_features.sort();
     let mut described = vec![
         ("opt_level".to_owned(), opt_level.name().to_owned()),
+        ("relaxed_simd_deterministic".to_owned(), relaxed_simd_deterministic.to_string()),
         ("memory_reservation".to_owned(), memory_reservation.to_string()),
         ("memory_guard".to_owned(), memory_guard.to_string()),
         ("memory_image_limit".to_owned(), memory_image_limit.to_string()),

@@ -6,6 +6,8 @@ use precast_artifact::types::FuncType;
 use precast_artifact::vmcontext::VMOffsets;
 use wasmparser::{FuncToValidate, FunctionBody, ValidatorResources, WasmFeatures};
 
+use crate::module::BranchHints;
+
 /// A module whose sections were read and validated, its function bodies still to be.
 pub(crate) struct ParsedModule<'wasm> {
     /// What the runtime will know; without trampolines, which linking adds.
@@ -25,6 +27,8 @@ pub(crate) struct ParsedModule<'wasm> {
     /// The names of functions, from the name section, imports first. May be shorter than
     /// there are functions.
     pub(crate) function_names: Vec<Option<String>>,
+    /// Which way branches usually go.
+    pub(crate) branch_hints: BranchHints,
     /// What the artifact carries besides code and [`Module`].
     pub(crate) bulk: BulkData,
 }

@@ -7,6 +7,8 @@ use precast_artifact::types::{FuncType, ValType};
 
 /// Pointers of the supported targets.
 pub(crate) const POINTER: ir::Type = types::I64;
+/// Vectors wherever their lanes are not looked at.
+pub(crate) const VECTOR: ir::Type = types::I8X16;
 
 /// How a value lies in a register.
 ///
@@ -18,7 +20,7 @@ pub(crate) fn value_type(ty: ValType) -> ir::Type {
         ValType::I64 => types::I64,
         ValType::F32 => types::F32,
         ValType::F64 => types::F64,
-        ValType::V128 => types::I8X16,
+        ValType::V128 => VECTOR,
         ValType::Ref(ty) if ty.is_func() => POINTER,
         ValType::Ref(_) => types::I32,
     }

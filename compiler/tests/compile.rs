@@ -205,8 +205,9 @@ fn errors_say_where() {
         assert!(error.offset().is_some());
         assert!(chain(&error).starts_with("invalid module, function 1 `wrong`: type mismatch"));
     }
-    let simd = refusal("(module (func (drop (v128.const i64x2 0 0))))");
-    assert!(simd.starts_with("this module needs the `simd` proposal (at offset 0x"), "{simd}");
+    let wide = refusal("(module (func unreachable i64.add128 drop drop))");
+    let expected = "this module needs the `wide-arithmetic` proposal (at offset 0x";
+    assert!(wide.starts_with(expected), "{wide}");
     assert!(matches!(
         compile(&wat::parse_str("(component)").unwrap(), &checked_settings(), &jobs(1)),
         Err(CompileError::Component)

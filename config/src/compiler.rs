@@ -21,6 +21,9 @@ section! {
         flags: Vec<(String, String)> as Flags = Vec::new();
         /// Accepted proposals.
         features: WasmFeatures as Proposals = WasmFeatures::default();
+        /// Whether the vector operators of `relaxed-simd` have the same results on every processor,
+        /// at the price of slower code.
+        relaxed_simd_deterministic: bool as Switch = false;
         /// Address space that is reserved for a 32-bit memory, in bytes. Accesses below it need
         /// no bounds check.
         memory_reservation: u64 as Size = 4 << 30;

@@ -55,6 +55,18 @@ proposals! {
     reference_types "reference-types" true
     /// Arithmetic in constant expressions.
     extended_const "extended-const" true
+    /// 128-bit vectors.
+    simd "simd" true
+    /// Vector operators whose results may depend on the processor.
+    relaxed_simd "relaxed-simd" true
+    /// Calls that reuse the frame of their caller.
+    tail_call "tail-call" true
+    /// References to functions of a type, references that are never null.
+    function_references "function-references" true
+    /// Arithmetic on 128-bit integers.
+    wide_arithmetic "wide-arithmetic" false
+    /// Which way a branch usually goes, in a custom section.
+    branch_hinting "branch-hinting" true
 }
 
 /// A proposal that does not exist, or that this version does not know.

@@ -63,6 +63,13 @@ pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
         bulk_memory,
         reference_types,
         extended_const,
+        simd,
+        relaxed_simd,
+        tail_call,
+        function_references,
+        wide_arithmetic,
+        // A custom section, which is always valid.
+        branch_hinting: _,
     } = *features;
     let mut accepted = Wasmparser::FLOATS;
     // No proposal: it only takes `externref` away from the reference types when it is off.
@@ -74,6 +81,11 @@ pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
     accepted.set(Wasmparser::BULK_MEMORY, bulk_memory);
     accepted.set(Wasmparser::REFERENCE_TYPES, reference_types);
     accepted.set(Wasmparser::EXTENDED_CONST, extended_const);
+    accepted.set(Wasmparser::SIMD, simd);
+    accepted.set(Wasmparser::RELAXED_SIMD, relaxed_simd);
+    accepted.set(Wasmparser::TAIL_CALL, tail_call);
+    accepted.set(Wasmparser::FUNCTION_REFERENCES, function_references);
+    accepted.set(Wasmparser::WIDE_ARITHMETIC, wide_arithmetic);
     accepted
 }
 

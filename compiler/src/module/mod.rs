@@ -1,5 +1,6 @@
 //! Reads and validates a module, all but its function bodies.
 
+mod branch_hints;
 mod constant;
 mod features;
 mod memory_images;
@@ -25,6 +26,7 @@ use self::memory_images::MemoryImages;
 use crate::CompileError;
 use crate::parsed::{BulkData, ParsedModule};
 
+pub(crate) use self::branch_hints::{BranchHint, BranchHints};
 pub(crate) use self::features::{explain, first_error};
 
 /// Takes a module apart.
@@ -83,6 +85,7 @@ struct ModuleReader<'wasm, 'settings> {
     resources: Option<ValidatorResources>,
     accepted: WasmFeatures,
     name_section: Option<BinaryReader<'wasm>>,
+    branch_hints: Option<BinaryReader<'wasm>>,
     bulk: BulkData,
 }
 
@@ -98,6 +101,7 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             resources: None,
             accepted,
             name_section: None,
+            branch_hints: None,
             bulk: BulkData::default(),
         }
     }
@@ -177,6 +181,13 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
                 if section.name() == "name" && self.name_section.is_none() =>
             {
                 self.name_section = Some(BinaryReader::new(section.data(), section.data_offset()));
+            }
+            Payload::CustomSection(section)
+                if section.name() == "metadata.code.branch_hint"
+                    && self.settings.features.branch_hinting
+                    && self.branch_hints.is_none() =>
+            {
+                self.branch_hints = Some(BinaryReader::new(section.data(), section.data_offset()));
             }
             // What remains says nothing that is not said elsewhere, or is not for us.
             _ => {}
@@ -270,6 +281,10 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             .map(|section| names::read(section, self.function_types.len()))
             .unwrap_or_default();
         module.name = names.module;
+        let branch_hints = self
+            .branch_hints
+            .map(|section| BranchHints::read(section, module.imported.functions, &self.bodies))
+            .unwrap_or_default();
         Ok(ParsedModule {
             offsets: VMOffsets::new(&module)?,
             module,
@@ -279,6 +294,7 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             resources: self.resources,
             accepted: self.accepted,
             function_names: names.functions,
+            branch_hints,
             bulk: self.bulk,
         })
     }

@@ -1,13 +1,16 @@
 //! A function body on its way to the intermediate representation.
 
 use cranelift_codegen::ir::{
-    self, Block, BlockArg, InstBuilder, SourceLoc, Type, Value, ValueDef, types,
+    Block, BlockArg, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, SourceLoc,
+    Type, Value, ValueDef, types,
 };
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, Variable};
 use precast_artifact::trap::Trap;
 use smallvec::SmallVec;
 use wasmparser::BlockType;
 
+use crate::module::BranchHint;
+use crate::signature::VECTOR;
 use crate::trap::trap_code;
 
 use super::control::ControlStack;
@@ -87,7 +90,7 @@ impl<'a> Body<'a> {
         let value = self.values.pop();
         let dfg = &self.builder.func.dfg;
         if let ValueDef::Result(inst, _) = dfg.value_def(value)
-            && let ir::InstructionData::Unary { opcode: ir::Opcode::Uextend, arg } = dfg.insts[inst]
+            && let InstructionData::Unary { opcode: Opcode::Uextend, arg } = dfg.insts[inst]
             && dfg.value_type(arg) == types::I8
         {
             arg
@@ -100,6 +103,46 @@ impl<'a> Body<'a> {
     pub(super) fn push_bool(&mut self, value: Value) {
         let value = self.ins().uextend(types::I32, value);
         self.values.push(value);
+    }
+
+    /// Takes a vector, as one of lanes of the type `ty`.
+    ///
+    /// As an operand, every vector has the type [`VECTOR`]. What it was made as is behind
+    /// a cast, which is looked through so that the code generator sees how operators combine.
+    pub(super) fn pop_vector(&mut self, ty: Type) -> Value {
+        let mut value = self.values.pop();
+        let dfg = &self.builder.func.dfg;
+        if let ValueDef::Result(inst, _) = dfg.value_def(value) {
+            match dfg.insts[inst] {
+                InstructionData::LoadNoOffset { opcode: Opcode::Bitcast, arg, .. } => value = arg,
+                InstructionData::UnaryConst { opcode: Opcode::Vconst, constant_handle } => {
+                    return self.ins().vconst(ty, constant_handle);
+                }
+                _ => {}
+            }
+        }
+        self.cast_vector(value, ty)
+    }
+
+    /// Takes two vectors of lanes of the type `ty`, deeper one first.
+    pub(super) fn pop_vectors(&mut self, ty: Type) -> (Value, Value) {
+        let second = self.pop_vector(ty);
+        (self.pop_vector(ty), second)
+    }
+
+    /// Pushes a vector of any lanes.
+    pub(super) fn push_vector(&mut self, value: Value) {
+        let value = self.cast_vector(value, VECTOR);
+        self.values.push(value);
+    }
+
+    /// The same bits as lanes of the type `ty`, the first lane in the lowest bits.
+    pub(super) fn cast_vector(&mut self, value: Value, ty: Type) -> Value {
+        if self.builder.func.dfg.value_type(value) == ty {
+            return value;
+        }
+        let order = MemFlagsData::new().with_endianness(Endianness::Little);
+        self.ins().bitcast(ty, order, value)
     }
 
     /// Takes an index or a length of a memory or a table, as 64 bits.
@@ -150,10 +193,23 @@ impl<'a> Body<'a> {
         block
     }
 
+    /// Goes on in `block`.
+    pub(super) fn switch_to(&mut self, block: Block) {
+        self.builder.switch_to_block(block);
+        if self.control.is_cold() {
+            self.builder.set_cold_block(block);
+        }
+    }
+
     /// Goes on in `block`, to which nothing more will branch.
     pub(super) fn continue_in(&mut self, block: Block) {
-        self.builder.switch_to_block(block);
+        self.switch_to(block);
         self.builder.seal_block(block);
+    }
+
+    /// What the module says about the branch that is being translated.
+    pub(super) fn branch_hint(&self) -> Option<BranchHint> {
+        self.instance.module.branch_hints.get(self.builder.srcloc().bits())
     }
 
     /// The top `count` operands, as what a branch passes to its target.

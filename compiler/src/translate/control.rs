@@ -9,6 +9,8 @@ use wasmparser::BlockType;
 pub(super) struct ControlStack {
     frames: Vec<Frame>,
     unreachable: bool,
+    /// Whether the code, by what hints say of branches, hardly ever runs.
+    cold: bool,
     /// How many blocks have been opened in code that cannot be reached: nothing of them is
     /// translated, they are only counted.
     skipped: usize,
@@ -25,6 +27,8 @@ pub(super) struct Frame {
     /// The code behind its end, with its results as parameters. Made when something first
     /// branches to it.
     pub(super) next: Option<Block>,
+    /// Whether something branches to its end that is not cold.
+    pub(super) warm: bool,
 }
 
 /// What an open block is.
@@ -44,6 +48,8 @@ pub(super) enum FrameKind {
     If {
         /// What runs when the condition does not hold.
         otherwise: Block,
+        /// Whether that is cold.
+        cold: bool,
     },
     /// An `if` after its `else`.
     Else,
@@ -54,9 +60,9 @@ impl ControlStack {
     pub(super) fn clear(&mut self, ty: TypeIndex) {
         self.frames.clear();
         self.unreachable = false;
+        self.cold = false;
         self.skipped = 0;
-        let ty = BlockType::FuncType(ty.0);
-        self.frames.push(Frame { kind: FrameKind::Function, ty, height: 0, next: None });
+        self.push(FrameKind::Function, BlockType::FuncType(ty.0), 0);
     }
 
     /// Whether the next operator can be reached.
@@ -89,9 +95,19 @@ impl ControlStack {
         self.skipped -= 1;
     }
 
-    /// Opens a block.
-    pub(super) fn push(&mut self, frame: Frame) {
-        self.frames.push(frame);
+    /// Whether the code hardly ever runs.
+    pub(super) fn is_cold(&self) -> bool {
+        self.cold
+    }
+
+    /// Notes whether what follows hardly ever runs.
+    pub(super) fn set_cold(&mut self, cold: bool) {
+        self.cold = cold;
+    }
+
+    /// Opens a block with `height` operands below its parameters.
+    pub(super) fn push(&mut self, kind: FrameKind, ty: BlockType, height: usize) {
+        self.frames.push(Frame { kind, ty, height, next: None, warm: false });
     }
 
     /// Closes the innermost block.

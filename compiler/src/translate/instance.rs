@@ -8,6 +8,7 @@ use cranelift_codegen::ir::{
     self, Block, ExtFuncData, ExternalName, FuncRef, GlobalValueData, Inst, InstBuilder, MemFlags,
     SigRef, Type, Value, types,
 };
+use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilder;
 use precast_artifact::helper::Helper;
 use precast_artifact::index::{MemoryIndex, TypeIndex};
@@ -17,7 +18,7 @@ use precast_artifact::vmcontext::{Place, VMContextHeader, VMStoreContext};
 use wasmparser::{AbstractHeapType, HeapType, ValType};
 
 use crate::parsed::ParsedModule;
-use crate::signature::{POINTER, helper_signature, wasm_signature};
+use crate::signature::{POINTER, VECTOR, helper_signature, wasm_signature};
 use crate::symbol::Symbol;
 
 use super::Environment;
@@ -29,6 +30,8 @@ pub(super) struct Instance<'a> {
     pub(super) module: &'a ParsedModule<'a>,
     /// Which accesses must not be speculated out of bounds.
     pub(super) spectre: Spectre,
+    /// What relaxed operators may do.
+    pub(super) relaxed: Relaxed<'a>,
     entry: Block,
     vmctx: Value,
     links: &'a mut Links,
@@ -41,6 +44,15 @@ pub(super) struct Spectre {
     pub(super) memories: bool,
     /// Those to tables.
     pub(super) tables: bool,
+}
+
+/// What the operators of `relaxed-simd` may do, whose results are up to the machine.
+#[derive(Clone, Copy)]
+pub(super) struct Relaxed<'a> {
+    /// The machine.
+    pub(super) isa: &'a dyn TargetIsa,
+    /// Whether the results have to be those that every machine can give.
+    pub(super) deterministic: bool,
 }
 
 /// What the function refers to, each declared once.
@@ -100,6 +112,10 @@ impl<'a> Instance<'a> {
                 memories: flags.enable_heap_access_spectre_mitigation(),
                 tables: flags.enable_table_access_spectre_mitigation(),
             },
+            relaxed: Relaxed {
+                isa: environment.isa,
+                deterministic: environment.settings.relaxed_simd_deterministic,
+            },
             entry,
             vmctx: builder.block_params(entry)[0],
             links,
@@ -123,7 +139,7 @@ impl<'a> Instance<'a> {
             ValType::I64 => types::I64,
             ValType::F32 => types::F32,
             ValType::F64 => types::F64,
-            ValType::V128 => types::I8X16,
+            ValType::V128 => VECTOR,
             ValType::Ref(ty) => self.reference_type(ty.heap_type()),
         }
     }

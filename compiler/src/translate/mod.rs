@@ -25,6 +25,7 @@ use cranelift_codegen::ir;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
+use precast_config::CompilerSettings;
 use wasmparser::{
     FuncValidator, FunctionBody, LocalsReader, OperatorsReader, OperatorsReaderAllocations,
     ValidatorResources,
@@ -47,6 +48,8 @@ pub(crate) struct Environment<'a> {
     pub(crate) module: &'a ParsedModule<'a>,
     /// The target, with its flags.
     pub(crate) isa: &'a dyn TargetIsa,
+    /// What else changes the code.
+    pub(crate) settings: &'a CompilerSettings,
 }
 
 /// Translates one function after another, and keeps the memory it needs for that.

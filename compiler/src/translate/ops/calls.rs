@@ -3,7 +3,7 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Inst, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{FuncRef, Inst, InstBuilder, MemFlagsData, Type, Value, types};
 use precast_artifact::helper::Helper;
 use precast_artifact::index::{FuncIndex, TypeIndex};
 use precast_artifact::trap::Trap;
@@ -18,23 +18,32 @@ use crate::trap::trap_code;
 
 use super::element::Table;
 
-/// The code of a function that is not of this module, and the VMContext that belongs to it.
-struct Callee {
-    code: Value,
-    vmctx: Value,
+/// What is called.
+enum Callee {
+    /// A function of this module.
+    Own(FuncRef),
+    /// The code of a function that may be another module's, and the VMContext that belongs
+    /// to it.
+    Any { code: Value, vmctx: Value },
 }
 
-/// `call`.
-pub(in crate::translate) fn call(body: &mut Body<'_>, index: u32) {
+/// What becomes of the caller's frame.
+#[derive(Clone, Copy)]
+pub(in crate::translate) enum CallKind {
+    /// It is kept: the callee's results become operands.
+    Call,
+    /// It is given up: the callee's results are the caller's.
+    ReturnCall,
+}
+
+/// `call` and `return_call`.
+pub(in crate::translate) fn direct(body: &mut Body<'_>, kind: CallKind, index: u32) {
     let index = FuncIndex(index);
     let ty = body.instance.module.function_types[index.as_usize()];
-    match body.instance.module.defined(index) {
+    let callee = match body.instance.module.defined(index) {
         Some(defined) => {
-            let callee = body.instance.function(body.builder.func, Symbol::Function(defined), ty);
-            let vmctx = body.instance.vmctx();
-            let args = take_args(body, vmctx, ty);
-            let inst = body.ins().call(callee, &args);
-            push_results(body, inst);
+            let symbol = Symbol::Function(defined);
+            Callee::Own(body.instance.function(body.builder.func, symbol, ty))
         }
         None => {
             let import =
@@ -45,34 +54,66 @@ pub(in crate::translate) fn call(body: &mut Body<'_>, index: u32) {
             };
             let code = load(offset_of!(VMFunctionImport, code));
             let vmctx = load(offset_of!(VMFunctionImport, vmctx));
-            call_callee(body, Callee { code, vmctx }, ty);
+            Callee::Any { code, vmctx }
         }
-    }
+    };
+    call(body, kind, callee, ty);
 }
 
-/// `call_indirect`.
-pub(in crate::translate) fn call_indirect(body: &mut Body<'_>, ty: u32, table: u32) {
+/// `call_indirect` and `return_call_indirect`.
+pub(in crate::translate) fn indirect(body: &mut Body<'_>, kind: CallKind, ty: u32, table: u32) {
     let ty = TypeIndex(ty);
     let table = Table::new(body, table);
     let index = body.pop_index(table.width());
     let element = table.func_element(body, index, Trap::UndefinedElement);
-    // The mark of elements that were read is taken off by the offsets of the fields, and
-    // null faults at the first of them.
-    let field = |offset: usize| offset as i32 - FUNC_REF_READ as i32;
+    // The mark of elements that were read is taken off by the offsets of the fields.
+    let func_ref = Pointer { base: element, offset: -(FUNC_REF_READ as i32) };
+    let first_access = may_be_null(Trap::IndirectCallToNull);
+    let callee = if table.holds_only(ty) {
+        func_ref.callee(body, first_access)
+    } else {
+        let expected = body.instance.type_id(&mut body.builder, ty);
+        let type_id = offset_of!(VMFuncRef, type_id);
+        let actual = func_ref.load(body, types::I32, first_access, type_id);
+        let matches = body.ins().icmp(IntCC::Equal, actual, expected);
+        body.ins().trapz(matches, trap_code(Trap::BadSignature));
+        // Not to be moved before the check: only now is it known that there is code.
+        func_ref.callee(body, MemFlagsData::trusted().with_readonly())
+    };
+    call(body, kind, callee, ty);
+}
 
-    let expected = body.instance.type_id(&mut body.builder, ty);
-    let flags = MemFlagsData::trusted()
-        .with_readonly()
-        .with_trap_code(Some(trap_code(Trap::IndirectCallToNull)));
-    let actual = body.ins().load(types::I32, flags, element, field(offset_of!(VMFuncRef, type_id)));
-    let matches = body.ins().icmp(IntCC::Equal, actual, expected);
-    body.ins().trapz(matches, trap_code(Trap::BadSignature));
+/// `call_ref` and `return_call_ref`.
+pub(in crate::translate) fn reference(body: &mut Body<'_>, kind: CallKind, ty: u32) {
+    let func_ref = Pointer { base: body.values.pop(), offset: 0 };
+    let callee = func_ref.callee(body, may_be_null(Trap::NullReference));
+    call(body, kind, callee, TypeIndex(ty));
+}
 
-    // Not to be moved before the check: only now is it known that there is code.
-    let flags = MemFlagsData::trusted().with_readonly();
-    let code = body.ins().load(POINTER, flags, element, field(offset_of!(VMFuncRef, code)));
-    let vmctx = body.ins().load(POINTER, flags, element, field(offset_of!(VMFuncRef, vmctx)));
-    call_callee(body, Callee { code, vmctx }, ty);
+/// Where a [`VMFuncRef`] is.
+#[derive(Clone, Copy)]
+struct Pointer {
+    base: Value,
+    offset: i32,
+}
+
+impl Pointer {
+    fn load(self, body: &mut Body<'_>, ty: Type, flags: MemFlagsData, field: usize) -> Value {
+        body.ins().load(ty, flags, self.base, self.offset + field as i32)
+    }
+
+    /// The function; `flags` are those of the access to its code.
+    fn callee(self, body: &mut Body<'_>, flags: MemFlagsData) -> Callee {
+        let code = self.load(body, POINTER, flags, offset_of!(VMFuncRef, code));
+        let flags = MemFlagsData::trusted().with_readonly();
+        let vmctx = self.load(body, POINTER, flags, offset_of!(VMFuncRef, vmctx));
+        Callee::Any { code, vmctx }
+    }
+}
+
+/// Flags for the first access to what a reference points to: null faults there.
+fn may_be_null(trap: Trap) -> MemFlagsData {
+    MemFlagsData::trusted().with_readonly().with_trap_code(Some(trap_code(trap)))
 }
 
 /// Calls a helper that has a result, with `args` after the VMContext.
@@ -93,11 +134,28 @@ fn call_helper_inst(body: &mut Body<'_>, helper: Helper, args: &[Value]) -> Inst
     body.ins().call(callee, &args)
 }
 
-fn call_callee(body: &mut Body<'_>, callee: Callee, ty: TypeIndex) {
-    let signature = body.instance.signature(body.builder.func, ty);
-    let args = take_args(body, callee.vmctx, ty);
-    let inst = body.ins().call_indirect(signature, callee.code, &args);
-    push_results(body, inst);
+fn call(body: &mut Body<'_>, kind: CallKind, callee: Callee, ty: TypeIndex) {
+    let callee_vmctx = match callee {
+        Callee::Own(_) => body.instance.vmctx(),
+        Callee::Any { vmctx, .. } => vmctx,
+    };
+    let args = take_args(body, callee_vmctx, ty);
+    let inst = match (kind, callee) {
+        (CallKind::Call, Callee::Own(function)) => body.ins().call(function, &args),
+        (CallKind::Call, Callee::Any { code, .. }) => {
+            let signature = body.instance.signature(body.builder.func, ty);
+            body.ins().call_indirect(signature, code, &args)
+        }
+        (CallKind::ReturnCall, Callee::Own(function)) => body.ins().return_call(function, &args),
+        (CallKind::ReturnCall, Callee::Any { code, .. }) => {
+            let signature = body.instance.signature(body.builder.func, ty);
+            body.ins().return_call_indirect(signature, code, &args)
+        }
+    };
+    match kind {
+        CallKind::Call => body.values.extend(body.builder.func.dfg.inst_results(inst)),
+        CallKind::ReturnCall => body.control.set_unreachable(),
+    }
 }
 
 /// Takes the arguments of a call, and puts those before them that wasm does not see.
@@ -107,8 +165,4 @@ fn take_args(body: &mut Body<'_>, callee_vmctx: Value, ty: TypeIndex) -> SmallVe
     args.extend_from_slice(body.values.top(count));
     body.values.drop(count);
     args
-}
-
-fn push_results(body: &mut Body<'_>, call: Inst) {
-    body.values.extend(body.builder.func.dfg.inst_results(call));
 }

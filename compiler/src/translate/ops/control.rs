@@ -9,6 +9,7 @@ use precast_artifact::trap::Trap;
 use smallvec::SmallVec;
 use wasmparser::{BlockType, BrTable};
 
+use crate::module::BranchHint;
 use crate::signature::value_type;
 use crate::translate::body::Body;
 use crate::translate::control::{Frame, FrameKind};
@@ -21,7 +22,7 @@ pub(in crate::translate) fn unreachable(body: &mut Body<'_>) {
 /// `block`.
 pub(in crate::translate) fn block(body: &mut Body<'_>, ty: BlockType) {
     let height = body.values.len() - body.arity(ty).0;
-    body.control.push(Frame { kind: FrameKind::Block, ty, height, next: None });
+    body.control.push(FrameKind::Block, ty, height);
 }
 
 /// `loop`.
@@ -30,11 +31,11 @@ pub(in crate::translate) fn loop_(body: &mut Body<'_>, ty: BlockType) {
     let header = body.block_with_params(&param_types(body, ty));
     let args = body.branch_args(params);
     body.ins().jump(header, &args);
-    body.builder.switch_to_block(header);
+    body.switch_to(header);
     body.values.drop(params);
     push_block_params(body, header);
     let height = body.values.len() - params;
-    body.control.push(Frame { kind: FrameKind::Loop { header }, ty, height, next: None });
+    body.control.push(FrameKind::Loop { header }, ty, height);
 }
 
 /// `if`.
@@ -44,24 +45,29 @@ pub(in crate::translate) fn if_(body: &mut Body<'_>, ty: BlockType) {
     let otherwise = body.builder.create_block();
     body.ins().brif(condition, then, &[], otherwise, &[]);
     body.builder.seal_block(otherwise);
+    let hint = body.branch_hint();
+    let cold = body.control.is_cold();
+    body.control.set_cold(cold || hint == Some(BranchHint::NotTaken));
     body.continue_in(then);
     let (params, _) = body.arity(ty);
     let height = body.values.len() - params;
     body.values.duplicate(params);
-    body.control.push(Frame { kind: FrameKind::If { otherwise }, ty, height, next: None });
+    let cold = cold || hint == Some(BranchHint::Taken);
+    body.control.push(FrameKind::If { otherwise, cold }, ty, height);
 }
 
 /// `else`, also of an `if` whose first branch does not reach it.
 pub(in crate::translate) fn else_(body: &mut Body<'_>) {
     let &mut Frame { kind, ty, height, .. } = body.control.innermost();
-    let FrameKind::If { otherwise } = kind else { unreachable!("validation matches blocks") };
+    let FrameKind::If { otherwise, cold } = kind else { unreachable!("validation matches blocks") };
     if body.control.is_reachable() {
         leave(body);
     }
     body.values.truncate(height + body.arity(ty).0);
     body.control.innermost().kind = FrameKind::Else;
     body.control.set_reachable();
-    body.builder.switch_to_block(otherwise);
+    body.control.set_cold(cold);
+    body.switch_to(otherwise);
 }
 
 /// `end`, also of a block whose end is not reached from within.
@@ -78,6 +84,7 @@ pub(in crate::translate) fn end(body: &mut Body<'_>) {
         body.builder.seal_block(header);
     }
     if let Some(next) = frame.next {
+        body.control.set_cold(!frame.warm);
         body.continue_in(next);
         body.control.set_reachable();
         body.values.truncate(frame.height);
@@ -105,11 +112,37 @@ pub(in crate::translate) fn br(body: &mut Body<'_>, depth: u32) {
 /// `br_if`.
 pub(in crate::translate) fn br_if(body: &mut Body<'_>, depth: u32) {
     let condition = body.pop_condition();
-    let (block, arity) = target(body, depth);
+    let hint = body.branch_hint();
+    let (block, arity) = hinted_target(body, depth, hint);
     let args = body.branch_args(arity);
     let fall_through = body.builder.create_block();
     body.ins().brif(condition, block, &args, fall_through, &[]);
+    if hint == Some(BranchHint::Taken) {
+        body.control.set_cold(true);
+    }
     body.continue_in(fall_through);
+}
+
+/// `br_on_null`.
+pub(in crate::translate) fn br_on_null(body: &mut Body<'_>, depth: u32) {
+    let reference = body.values.pop();
+    let (block, arity) = target(body, depth);
+    let args = body.branch_args(arity);
+    let fall_through = body.builder.create_block();
+    body.ins().brif(reference, fall_through, &[], block, &args);
+    body.continue_in(fall_through);
+    body.values.push(reference);
+}
+
+/// `br_on_non_null`.
+pub(in crate::translate) fn br_on_non_null(body: &mut Body<'_>, depth: u32) {
+    let reference = body.values.top(1)[0];
+    let (block, arity) = target(body, depth);
+    let args = body.branch_args(arity);
+    let fall_through = body.builder.create_block();
+    body.ins().brif(reference, block, &args, fall_through, &[]);
+    body.continue_in(fall_through);
+    body.values.drop(1);
 }
 
 /// `br_table`.
@@ -139,7 +172,15 @@ pub(in crate::translate) fn return_(body: &mut Body<'_>) {
 
 /// Where a branch with the given depth goes, and how many operands it takes along.
 fn target(body: &mut Body<'_>, depth: u32) -> (Block, usize) {
-    let &mut Frame { kind, ty, next, .. } = body.control.target(depth);
+    hinted_target(body, depth, None)
+}
+
+/// The same of a branch about which the module may say something.
+fn hinted_target(body: &mut Body<'_>, depth: u32, hint: Option<BranchHint>) -> (Block, usize) {
+    let cold = body.control.is_cold() || hint == Some(BranchHint::NotTaken);
+    let frame = body.control.target(depth);
+    frame.warm |= !cold;
+    let &mut Frame { kind, ty, next, .. } = frame;
     let (params, results) = body.arity(ty);
     if let FrameKind::Loop { header } = kind {
         return (header, params);

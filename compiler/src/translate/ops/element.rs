@@ -5,9 +5,9 @@ use std::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Type, Value, types};
 use precast_artifact::helper::Helper;
-use precast_artifact::index::TableIndex;
+use precast_artifact::index::{TableIndex, TypeIndex};
 use precast_artifact::trap::Trap;
-use precast_artifact::types::{TableType, ValType};
+use precast_artifact::types::{HeapType, TableType, ValType};
 use precast_artifact::vmcontext::{FUNC_REF_READ, VMTableDefinition};
 
 use crate::signature::{POINTER, value_type};
@@ -48,6 +48,11 @@ impl Table {
     /// Whether its elements are functions.
     pub(super) fn is_func(&self) -> bool {
         self.ty.element.is_func()
+    }
+
+    /// Whether its elements are null or have the function type `ty`.
+    pub(super) fn holds_only(&self, ty: TypeIndex) -> bool {
+        self.ty.element.heap == HeapType::Concrete(ty)
     }
 
     /// How a value of the table lies in a register.

@@ -7,8 +7,10 @@ pub(super) mod control;
 pub(super) mod memory;
 pub(super) mod numeric;
 pub(super) mod reference;
+pub(super) mod simd;
 pub(super) mod table;
 pub(super) mod variable;
+pub(super) mod wide;
 
 mod address;
 mod element;

@@ -6,7 +6,7 @@ use precast_artifact::index::GlobalIndex;
 use precast_artifact::module::ConstOp;
 use precast_artifact::types::GlobalType;
 
-use crate::signature::value_type;
+use crate::signature::{VECTOR, value_type};
 use crate::translate::body::Body;
 use crate::translate::instance::Location;
 use crate::translate::regions::{Entity, Region};
@@ -90,6 +90,11 @@ fn constant(body: &mut Body<'_>, index: GlobalIndex) -> Option<Value> {
         ConstOp::I64(value) => body.ins().iconst(types::I64, value),
         ConstOp::F32(bits) => body.ins().f32const(Ieee32::with_bits(bits)),
         ConstOp::F64(bits) => body.ins().f64const(Ieee64::with_bits(bits)),
+        ConstOp::V128(bits) => {
+            let bytes = bits.to_le_bytes().as_slice().into();
+            let constant = body.builder.func.dfg.constants.insert(bytes);
+            body.ins().vconst(VECTOR, constant)
+        }
         ConstOp::RefNull(_) => {
             let ty = value_type(global_type(body, index).content);
             body.zero(ty)

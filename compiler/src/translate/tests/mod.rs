@@ -3,13 +3,14 @@
 mod bounds;
 mod golden;
 mod operators;
+mod simd;
 
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::{Context, verify_function};
 use precast_artifact::index::DefinedFuncIndex;
 use precast_artifact::vmcontext::VMContextHeader;
-use precast_config::{CompilerSettings, CpuChoice, OptLevel};
+use precast_config::{CompilerSettings, CpuChoice, OptLevel, WasmFeatures};
 
 use super::{Environment, FunctionTranslator};
 use crate::error::CompileError;
@@ -19,9 +20,11 @@ use crate::target::Target;
 
 /// Settings for one of the targets that are tested.
 fn settings(target: &str) -> CompilerSettings {
+    let features = WasmFeatures { wide_arithmetic: true, ..WasmFeatures::default() };
     CompilerSettings {
         target: Some(target.to_owned()),
         cpu: CpuChoice::Baseline,
+        features,
         ..CompilerSettings::default()
     }
 }
@@ -47,7 +50,7 @@ fn translate_wasm(
     let target = Target::new(settings).expect("the target of the test");
     let mut module = parse(wasm, settings, 1 << 12)?;
     change(&mut module);
-    let environment = Environment { module: &module, isa: &*target.isa };
+    let environment = Environment { module: &module, isa: &*target.isa, settings };
     let mut translator = FunctionTranslator::new();
     let mut functions = Vec::new();
     for (index, body) in module.bodies.iter().enumerate() {

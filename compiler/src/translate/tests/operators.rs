@@ -7,8 +7,11 @@ use wasmparser::{Parser, Payload};
 
 use super::compile_everywhere;
 
-/// Operators that are not tables: `name`, the types that it takes, the type that it gives.
-fn numeric() -> Vec<(String, Vec<&'static str>, &'static str)> {
+/// An operator with its immediates, the types that it takes, and those that it gives.
+pub(super) type Signature = (String, Vec<&'static str>, &'static str);
+
+/// Operators on numbers.
+fn numeric() -> Vec<Signature> {
     let mut operators = Vec::new();
     let mut add = |ty: &'static str, names: &str, params: usize, result: &'static str| {
         for name in names.split_whitespace() {
@@ -79,6 +82,41 @@ const REST: &str = r#"
     (elem declare func $memory)
     (data $data "bytes")
 
+    (type $binary (func (param i32 i32) (result i32)))
+    (table $typed 2 (ref null $binary))
+    (table $full 2 (ref $binary) (ref.func $add))
+    (global $binary (ref $binary) (ref.func $add))
+    (elem declare func $add)
+    (func $add (type $binary) local.get 0 local.get 1 i32.add)
+    (func $references (param $f (ref null $binary)) (param $e externref) (result i32)
+        (local $some (ref $binary)) (local $extern (ref extern))
+        (local.set $some (ref.as_non_null (local.get $f)))
+        (local.set $extern (ref.as_non_null (local.get $e)))
+        (table.set $typed (i32.const 0) (local.get $some))
+        (drop (call_indirect $typed (type $binary) (i32.const 1) (i32.const 2) (i32.const 0)))
+        (drop (call_indirect $full (type $binary) (i32.const 1) (i32.const 2) (i32.const 0)))
+        (drop (call_indirect $funcs (type $binary) (i32.const 1) (i32.const 2) (i32.const 0)))
+        (drop (call_ref $binary (i32.const 1) (i32.const 2) (table.get $full (i32.const 1))))
+        (drop (block $non_null (result (ref $binary))
+            (br_on_non_null $non_null (local.get $f))
+            (global.get $binary)))
+        (block $null (result i32)
+            (i32.const 1) (i32.const 7)
+            (br_on_null $null (local.get $f))
+            (call_ref $binary)
+            (br_on_null $null (local.get $e))
+            (drop)))
+    (func $tail (param i32 i32) (result i32)
+        (if (i32.eqz (local.get 0)) (then (return_call $tail (local.get 1) (local.get 0))))
+        (if (local.get 1)
+            (then (return_call_ref $binary (local.get 0) (local.get 1) (ref.func $add))))
+        (block (br_if 0 (local.get 0))
+            (return_call_indirect $typed (type $binary)
+                (local.get 0) (local.get 1) (i32.const 0)))
+        (return_call_indirect $funcs (type $binary) (local.get 0) (local.get 1) (i32.const 0)))
+    (func $tail_import (param i32 f64) (result i64 f32)
+        (return_call $imported (local.get 0) (local.get 1)))
+
     (func $constants (result i32 i64 f32 f64)
         i32.const -1 i64.const -1 f32.const nan:0x200000 f64.const -0)
     (func $memory (param i32 i64 f32 f64) (result i32)
@@ -144,18 +182,31 @@ const REST: &str = r#"
         (if (local.get $n) (then unreachable)))
 "#;
 
+/// Operators on integers of 128 bits.
+fn wide() -> Vec<Signature> {
+    [("add128", 4), ("sub128", 4), ("mul_wide_s", 2), ("mul_wide_u", 2)]
+        .map(|(name, params)| (format!("i64.{name}"), vec!["i64"; params], "i64 i64"))
+        .to_vec()
+}
+
 fn module() -> String {
-    let mut text = format!("(module {REST}");
-    for (name, params, result) in numeric() {
-        write!(text, "(func (param").expect("strings do not fail");
-        params.iter().for_each(|ty| write!(text, " {ty}").expect("strings do not fail"));
-        write!(text, ") (result {result}) ").expect("strings do not fail");
-        for index in 0..params.len() {
-            write!(text, "local.get {index} ").expect("strings do not fail");
-        }
-        writeln!(text, "{name})").expect("strings do not fail");
+    let functions = [numeric(), super::simd::operators(), wide()].concat();
+    format!("(module {REST} {})", functions_of(&functions))
+}
+
+/// A module with a function for each operator.
+pub(super) fn module_of(operators: &[Signature]) -> String {
+    format!("(module (memory 1) {})", functions_of(operators))
+}
+
+fn functions_of(operators: &[Signature]) -> String {
+    let mut text = String::new();
+    for (name, params, result) in operators {
+        let types = params.join(" ");
+        let gets: String = (0..params.len()).map(|index| format!("local.get {index} ")).collect();
+        writeln!(text, "(func (param {types}) (result {result}) {gets}{name})")
+            .expect("strings do not fail");
     }
-    text.push(')');
     text
 }
 
@@ -166,7 +217,16 @@ fn supported() -> BTreeSet<String> {
         ($(@$proposal:ident $operator:ident $({ $($payload:tt)* })? => $visit:ident ($($arity:tt)*))*) => {
             $(if matches!(
                 stringify!($proposal),
-                "mvp" | "sign_extension" | "saturating_float_to_int" | "bulk_memory" | "reference_types"
+                "mvp"
+                    | "sign_extension"
+                    | "saturating_float_to_int"
+                    | "bulk_memory"
+                    | "reference_types"
+                    | "simd"
+                    | "relaxed_simd"
+                    | "tail_call"
+                    | "function_references"
+                    | "wide_arithmetic"
             ) {
                 names.insert(stringify!($operator).to_owned());
             })*

@@ -1,6 +1,8 @@
 //! The table of operators: one row each, with the family function that translates it.
 //!
-//! This is also the one place that knows about code that cannot be reached.
+//! Operators on vectors have their rows in [`simd`]. This is also the one place that knows about code that cannot be reached.
+
+mod simd;
 
 use cranelift_codegen::ir::Opcode;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
@@ -8,7 +10,8 @@ use cranelift_codegen::ir::types::{F32, F64, I8, I16, I32, I64};
 use wasmparser::Operator;
 
 use super::body::Body;
-use super::ops::{bulk, calls, control, memory, numeric, reference, table, variable};
+use super::ops::calls::CallKind;
+use super::ops::{bulk, calls, control, memory, numeric, reference, table, variable, wide};
 
 /// An operator of a proposal that is not translated. Validation refuses those first.
 #[derive(Debug, thiserror::Error)]
@@ -47,11 +50,23 @@ fn translate(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), Unsuppo
         Op::Br { relative_depth } => control::br(body, relative_depth),
         Op::BrIf { relative_depth } => control::br_if(body, relative_depth),
         Op::BrTable { ref targets } => control::br_table(body, targets),
+        Op::BrOnNull { relative_depth } => control::br_on_null(body, relative_depth),
+        Op::BrOnNonNull { relative_depth } => control::br_on_non_null(body, relative_depth),
         Op::Return => control::return_(body),
 
-        Op::Call { function_index } => calls::call(body, function_index),
+        Op::Call { function_index } => calls::direct(body, CallKind::Call, function_index),
         Op::CallIndirect { type_index, table_index } => {
-            calls::call_indirect(body, type_index, table_index)
+            calls::indirect(body, CallKind::Call, type_index, table_index)
+        }
+        Op::CallRef { type_index } => calls::reference(body, CallKind::Call, type_index),
+        Op::ReturnCall { function_index } => {
+            calls::direct(body, CallKind::ReturnCall, function_index)
+        }
+        Op::ReturnCallIndirect { type_index, table_index } => {
+            calls::indirect(body, CallKind::ReturnCall, type_index, table_index)
+        }
+        Op::ReturnCallRef { type_index } => {
+            calls::reference(body, CallKind::ReturnCall, type_index)
         }
 
         Op::Drop => body.values.drop(1),
@@ -105,6 +120,7 @@ fn translate(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), Unsuppo
         Op::TableGrow { table } => table::grow(body, table),
         Op::RefNull { hty } => reference::null(body, hty),
         Op::RefIsNull => reference::is_null(body),
+        Op::RefAsNonNull => reference::as_non_null(body),
         Op::RefFunc { function_index } => reference::func(body, function_index),
 
         Op::I32Const { value } => numeric::integer(body, I32, value.cast_unsigned().into()),
@@ -207,7 +223,12 @@ fn translate(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), Unsuppo
         Op::F32ReinterpretI32 => numeric::reinterpret(body, F32),
         Op::F64ReinterpretI64 => numeric::reinterpret(body, F64),
 
-        ref other => return Err(Unsupported(format!("{other:?}"))),
+        Op::I64Add128 => wide::binary(body, Opcode::Iadd),
+        Op::I64Sub128 => wide::binary(body, Opcode::Isub),
+        Op::I64MulWideS => wide::multiply(body, Opcode::Sextend),
+        Op::I64MulWideU => wide::multiply(body, Opcode::Uextend),
+
+        ref other => return simd::translate(body, other),
     }
     Ok(())
 }
