@@ -157,6 +157,7 @@ fn for_loader(
         ir::LibCall::NearestF64 => LibCall::NearestF64,
         ir::LibCall::FmaF32 => LibCall::FmaF32,
         ir::LibCall::FmaF64 => LibCall::FmaF64,
+        ir::LibCall::X86Pshufb => LibCall::X86Pshufb,
         other => return Err(format!("it needs the library routine {other}")),
     };
     if kind != Reloc::Abs8 {

@@ -57,6 +57,9 @@ libcalls! {
       FmaF32 "fma_f32"
     10 /// Fused multiply and add, `f64`.
       FmaF64 "fma_f64"
+    11 /// x86-64's `pshufb`: the bytes of the first vector that the second one's low four bits
+       /// choose, or zero where its highest bit is set.
+      X86Pshufb "x86_pshufb"
 }
 
 /// How a value is written.

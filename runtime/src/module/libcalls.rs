@@ -1,6 +1,14 @@
 //! Library routines that code of some targets calls.
+#![allow(unsafe_code)] // The bytes of vectors.
 
 use precast_artifact::section::relocations::LibCall;
+
+/// A vector where code of this machine passes one.
+#[cfg(target_arch = "x86_64")]
+type Vector = std::arch::x86_64::__m128i;
+/// Only code for x86-64 calls routines with vectors.
+#[cfg(not(target_arch = "x86_64"))]
+type Vector = u128;
 
 /// The address of a routine.
 pub(super) fn address(libcall: LibCall) -> usize {
@@ -17,6 +25,7 @@ pub(super) fn address(libcall: LibCall) -> usize {
         LibCall::NearestF64 => nearest_f64 as Unary<f64> as usize,
         LibCall::FmaF32 => fma_f32 as Ternary<f32> as usize,
         LibCall::FmaF64 => fma_f64 as Ternary<f64> as usize,
+        LibCall::X86Pshufb => x86_pshufb as extern "C" fn(Vector, Vector) -> Vector as usize,
     }
 }
 
@@ -58,4 +67,14 @@ extern "C" fn fma_f32(a: f32, b: f32, c: f32) -> f32 {
 
 extern "C" fn fma_f64(a: f64, b: f64, c: f64) -> f64 {
     a.mul_add(b, c)
+}
+
+#[allow(improper_ctypes_definitions, reason = "the C convention has registers for vectors")]
+extern "C" fn x86_pshufb(bytes: Vector, choice: Vector) -> Vector {
+    // SAFETY: both sides are sixteen bytes without invalid values.
+    let to_bytes = |vector: Vector| unsafe { std::mem::transmute::<Vector, [u8; 16]>(vector) };
+    let (bytes, choice) = (to_bytes(bytes), to_bytes(choice));
+    let chosen = choice.map(|at| if at < 0x80 { bytes[usize::from(at & 15)] } else { 0 });
+    // SAFETY: as above.
+    unsafe { std::mem::transmute::<[u8; 16], Vector>(chosen) }
 }

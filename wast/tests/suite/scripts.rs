@@ -29,6 +29,9 @@ const VERSIONS: &[(Folder, SpecVersion)] = &[
 /// Proposals that a folder's scripts were written without: what needs them must be refused.
 const REFUSED: &[(Folder, &[&str])] = &[(Folder("threads"), &["reference-types"])];
 
+/// Proposals that a folder's scripts need and that engines accept only when they are told to.
+const ACCEPTED: &[(Folder, &str)] = &[(Folder("wide-arithmetic"), "wide-arithmetic")];
+
 /// The scripts in `tests/scripts`, for what the specification's do not cover.
 const OWN: Folder = Folder("precast");
 
@@ -54,6 +57,9 @@ impl Folder {
         let refused = REFUSED.iter().filter(|(folder, _)| *folder == self);
         for proposal in refused.flat_map(|(_, proposals)| *proposals) {
             config.wasm_feature(proposal, false).expect("the proposal exists");
+        }
+        for &(_, proposal) in ACCEPTED.iter().filter(|(folder, _)| *folder == self) {
+            config.wasm_feature(proposal, true).expect("the proposal exists");
         }
         config
     }
