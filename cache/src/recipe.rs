@@ -64,6 +64,7 @@ impl Recipe {
             opt_level,
             flags,
             features,
+            relaxed_simd_deterministic,
             memory_reservation,
             memory_guard,
             memory_image_limit,
@@ -75,6 +76,7 @@ impl Recipe {
         parts.extend([
             Part::new("target", target.name),
             Part::new("opt-level", opt_level.name()),
+            Part::new("relaxed-simd-deterministic", relaxed_simd_deterministic.to_string()),
             Part::new("memory-reservation", memory_reservation.to_string()),
             Part::new("memory-guard", memory_guard.to_string()),
             Part::new("memory-image-limit", memory_image_limit.to_string()),

@@ -109,6 +109,13 @@ impl Config {
         Ok(self)
     }
 
+    /// Whether the operators of the `relaxed-simd` proposal have the same results on every
+    /// processor, at the price of slower code.
+    pub fn relaxed_simd_deterministic(&mut self, enable: bool) -> &mut Config {
+        self.compiler.relaxed_simd_deterministic = enable;
+        self
+    }
+
     /// Address space that is reserved for a 32-bit memory, in bytes.
     pub fn memory_reservation(&mut self, bytes: u64) -> &mut Config {
         self.compiler.memory_reservation = bytes;

@@ -46,6 +46,7 @@ fn every_setting_that_changes_code_changes_the_key_and_is_named() {
         opt_level: _,
         flags: _,
         features: _,
+        relaxed_simd_deterministic: _,
         memory_reservation: _,
         memory_guard: _,
         memory_image_limit: _,
@@ -58,6 +59,7 @@ fn every_setting_that_changes_code_changes_the_key_and_is_named() {
     );
     assert_eq!(changed(|s| s.opt_level = OptLevel::None), ["opt-level"]);
     assert_eq!(changed(|s| s.flags.push(flag("x", "5"))), ["flag.x"]);
+    assert_eq!(changed(|s| s.relaxed_simd_deterministic = true), ["relaxed-simd-deterministic"]);
     assert_eq!(changed(|s| s.memory_reservation += 1), ["memory-reservation"]);
     assert_eq!(changed(|s| s.memory_guard += 1), ["memory-guard"]);
     assert_eq!(changed(|s| s.memory_image_limit += 1), ["memory-image-limit"]);
