@@ -1,7 +1,7 @@
 //! Ahead-of-time WebAssembly: compile once, start at once.
 //!
 //! ```text
-//! wasm --Engine::precompile_module--> artifact --Module::from_file--> Module
+//! wasm --Engine::precompile_module--> artifact --Module::deserialize_file--> Module
 //! wasm --Module::new----------------------------------------------------^
 //! Module --Linker, Instance--> Store --TypedFunc--> calls
 //! ```

@@ -254,7 +254,10 @@ fn artifacts_go_through_bytes_and_files() {
     // SAFETY: our own artifact.
     #[allow(unsafe_code)]
     let (from_bytes, from_file) = unsafe {
-        (Module::from_bytes(&engine, &bytes).unwrap(), Module::from_file(&engine, &path).unwrap())
+        (
+            Module::deserialize(&engine, &bytes).unwrap(),
+            Module::deserialize_file(&engine, &path).unwrap(),
+        )
     };
     for module in [&module, &from_bytes, &from_file] {
         assert_eq!(module.name(), Some("m"));
@@ -276,7 +279,7 @@ fn artifacts_go_through_bytes_and_files() {
     damaged.truncate(bytes.len() - 1);
     // SAFETY: it is refused.
     #[allow(unsafe_code)]
-    let error: Error = unsafe { Module::from_bytes(&engine, &damaged) }.unwrap_err();
+    let error: Error = unsafe { Module::deserialize(&engine, &damaged) }.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Load);
     let error = Module::new(&engine, "(module (func (result i32)))").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Compile);

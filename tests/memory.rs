@@ -89,7 +89,7 @@ fn instances_do_not_see_each_others_writes() {
     std::fs::write(&path, &artifact).unwrap();
     // SAFETY: our own artifact, which nobody changes.
     #[allow(unsafe_code)]
-    let from_file = unsafe { Module::from_file(&engine, &path) }.unwrap();
+    let from_file = unsafe { Module::deserialize_file(&engine, &path) }.unwrap();
     for module in [module(&engine, IMAGE), from_file] {
         for _ in 0..2 {
             let mut store = Store::new(&engine, ());

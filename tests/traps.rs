@@ -308,7 +308,7 @@ fn alone_truncated_file() {
     std::fs::write(&path, artifact).unwrap();
     // SAFETY: the artifact is our own; that its file changes is what is tested.
     #[allow(unsafe_code)]
-    let module = unsafe { precast::Module::from_file(&engine, &path) }.unwrap();
+    let module = unsafe { precast::Module::deserialize_file(&engine, &path) }.unwrap();
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
     let f = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();

@@ -9,7 +9,7 @@ fn main() -> Result<(), Error> {
     let path = std::env::args_os().nth(1).ok_or_else(|| Error::msg("usage: minimal ARTIFACT"))?;
     let engine = Engine::default();
     // SAFETY: whoever runs this program trusts the artifact that they name.
-    let module = unsafe { Module::from_file(&engine, path)? };
+    let module = unsafe { Module::deserialize_file(&engine, path)? };
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[])?;
     let add = instance.get_typed_func::<(i32, i32), i32>(&mut store, "add")?;

@@ -13,7 +13,7 @@
 //! `helpers/mod.rs` for what generated code asks for.
 //!
 //! With feature `compiler`, `Module::new` compiles; without it, artifacts are loaded with
-//! [`Module::from_file`], and no compiler is linked.
+//! [`Module::deserialize_file`], and no compiler is linked.
 //!
 //! ```
 //! use precast_runtime::{Caller, Engine, Func, Store};

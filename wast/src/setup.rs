@@ -43,7 +43,7 @@ impl Setup {
                 std::fs::write(file.path(), module.serialize()?)?;
                 // SAFETY: the bytes were made above, and nobody else writes to this file, whose
                 // name is unpredictable; a mapping outlives the name.
-                unsafe { Module::from_file(engine, file.path()) }
+                unsafe { Module::deserialize_file(engine, file.path()) }
             }
         }
     }

@@ -50,7 +50,7 @@ impl Engine for Precast {
     #[allow(unsafe_code)] // Runs native code from a file.
     fn load(&self, artifact: &Path) -> Result<Box<dyn Program>> {
         // SAFETY: the file was written by this engine, in a folder of this process's own.
-        let module = unsafe { Module::from_file(&self.engine, artifact) }.map_err(from)?;
+        let module = unsafe { Module::deserialize_file(&self.engine, artifact) }.map_err(from)?;
         Ok(Box::new(Loaded { module }))
     }
 }

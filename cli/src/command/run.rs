@@ -187,7 +187,7 @@ impl Run {
 fn load_trusted(engine: &Engine, path: &std::path::Path, options: &LoadOptions) -> Result<Module> {
     // SAFETY: whoever names an artifact on the command line trusts it as they would any program
     // that they run; the documentation of the command says so.
-    unsafe { Module::from_file_with(engine, path, options) }
+    unsafe { Module::deserialize_file_with(engine, path, options) }
 }
 
 /// Turns the way in which a program ended into an exit code, or an error of this command.

@@ -92,7 +92,7 @@ mod with_compiler {
 
     impl Engine {
         /// Compiles a module to an artifact, which other processes load with
-        /// [`Module::from_file`].
+        /// [`Module::deserialize_file`].
         ///
         /// # Errors
         ///

@@ -57,7 +57,7 @@ pub struct LoadOptions {
 }
 
 impl Module {
-    /// Maps the artifact in a file.
+    /// Maps the artifact in a file, which `Engine::precompile_module` or `precast compile` made.
     ///
     /// # Errors
     ///
@@ -68,22 +68,22 @@ impl Module {
     /// Native code from the file will run. Whoever wrote it must be trusted, and nobody may
     /// change the file while the module is in use.
     #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+    pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
         // SAFETY: the caller promises the same.
-        unsafe { Module::from_file_with(engine, path, &LoadOptions::default()) }
+        unsafe { Module::deserialize_file_with(engine, path, &LoadOptions::default()) }
     }
 
     /// Maps the artifact in a file, as the options say.
     ///
     /// # Errors
     ///
-    /// As [`Module::from_file`].
+    /// As [`Module::deserialize_file`].
     ///
     /// # Safety
     ///
-    /// As [`Module::from_file`].
+    /// As [`Module::deserialize_file`].
     #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn from_file_with(
+    pub unsafe fn deserialize_file_with(
         engine: &Engine,
         path: impl AsRef<Path>,
         options: &LoadOptions,
@@ -98,13 +98,13 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// As [`Module::from_file`].
+    /// As [`Module::deserialize_file`].
     ///
     /// # Safety
     ///
-    /// As [`Module::from_file`].
+    /// As [`Module::deserialize_file`].
     #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn from_open_file(
+    pub unsafe fn deserialize_open_file(
         engine: &Engine,
         file: &File,
         offset: u64,
@@ -119,13 +119,13 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// As [`Module::from_file`].
+    /// As [`Module::deserialize_file`].
     ///
     /// # Safety
     ///
     /// Native code from the bytes will run: whoever made them must be trusted.
     #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn from_bytes(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
+    pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
         let mapped = Mapped::from_bytes(bytes.as_ref())?;
         Module::load(engine, mapped, &LoadOptions::default(), None)
     }
