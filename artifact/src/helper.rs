@@ -16,6 +16,8 @@ pub enum HelperParam {
     U64,
     /// Pointer to a `VMFuncRef`, null allowed.
     FuncRef,
+    /// Pointer to `ValRaw`s on the caller's stack.
+    Values,
 }
 
 /// What a helper returns, and how it fails.
@@ -75,6 +77,11 @@ macro_rules! for_each_helper {
             elem_drop ElemDrop (elem: U32) -> Nothing
             /// `ref.func`: the reference to a function of this instance.
             ref_func RefFunc (func: U32) -> FuncRef
+            /// `throw`: an exception with a tag of this instance. The values are those of the tag's
+            /// parameters.
+            throw Throw (tag: U32, values: Values) -> Never
+            /// `throw_ref`: the exception of a reference that is not null.
+            throw_ref ThrowRef (exception: U32) -> Never
         }
     };
 }
@@ -134,6 +141,7 @@ mod tests {
     fn the_table_has_one_pointer_per_helper() {
         assert_eq!(size_of::<HelperTable>(), Helper::ALL.len() * 8);
         assert_eq!(std::mem::offset_of!(HelperTable, raise), Helper::Raise.offset() as usize);
-        assert_eq!(std::mem::offset_of!(HelperTable, ref_func), Helper::RefFunc.offset() as usize);
+        let last = Helper::ThrowRef;
+        assert_eq!(std::mem::offset_of!(HelperTable, throw_ref), last.offset() as usize);
     }
 }

@@ -2,8 +2,9 @@
 
 use precast_artifact::description::{BuildDescription, Collector, Target};
 use precast_artifact::image::{Image, ImageError, ImageParts, Trampoline, write};
-use precast_artifact::index::{DefinedFuncIndex, FuncIndex, FuncRefIndex, TypeIndex};
+use precast_artifact::index::{DefinedFuncIndex, FuncIndex, FuncRefIndex, TagIndex, TypeIndex};
 use precast_artifact::module::{ElementRange, Module};
+use precast_artifact::section::exceptions::{Catch, ExceptionTableBuilder, Frame, Handler};
 use precast_artifact::section::functions::FunctionEntry;
 use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
 use precast_artifact::trap::Trap;
@@ -24,6 +25,13 @@ fn description() -> BuildDescription {
     }
 }
 
+fn exceptions() -> ExceptionTableBuilder {
+    let handler = Handler { catch: Catch { tag: Some(TagIndex(0)), reference: false }, offset: 28 };
+    let mut exceptions = ExceptionTableBuilder::default();
+    exceptions.push(24, Frame { size: 32, vmctx: Some(8) }, [handler].into_iter());
+    exceptions
+}
+
 fn artifact() -> Vec<u8> {
     let module = Module { name: Some("test".into()), defined_functions: 2, ..Module::default() };
     let entry = |start, slot: Option<u32>| FunctionEntry {
@@ -41,6 +49,7 @@ fn artifact() -> Vec<u8> {
         trampolines: vec![Trampoline { name: "entry".into(), start: 32, len: 16 }],
         traps: vec![(3, Trap::Unreachable), (20, Trap::IntegerOverflow)],
         addresses: vec![(0, 100), (16, 200)],
+        exceptions: exceptions(),
         elements: vec![Some(FuncIndex(1)), None],
         data: vec![9; 10],
         images: vec![7; 4096],
@@ -70,6 +79,10 @@ fn everything_is_found_again() {
     assert_eq!(sections.traps.get(20), Some(Trap::IntegerOverflow.code().into()));
     assert_eq!(sections.addresses.find_floor(15), Some((0, 100)));
     assert_eq!(sections.elements.get(ElementRange { start: 0, len: 2 }, 0), Some(FuncIndex(1)));
+    let call = sections.exceptions.find(24).unwrap();
+    assert_eq!(call.frame, Frame { size: 32, vmctx: Some(8) });
+    assert_eq!(call.handlers().next().unwrap().offset, 28);
+    assert!(sections.exceptions.find(25).is_none());
     assert_eq!(sections.symbols.function_name(DefinedFuncIndex(0)), Some("first"));
     assert_eq!(sections.symbols.function_name(DefinedFuncIndex(1)), None);
     assert_eq!(sections.symbols.iter().nth(2).unwrap().0, Some("entry"));

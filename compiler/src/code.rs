@@ -1,8 +1,14 @@
 //! Finished machine code, before it is linked.
 
+use std::ops::Range;
+
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{self, ExternalName, LibCall};
-use cranelift_codegen::{CompiledCode, FinalizedMachReloc, FinalizedRelocTarget};
+use cranelift_codegen::{
+    CompiledCode, ExceptionContextLoc, FinalizedMachExceptionHandler, FinalizedMachReloc,
+    FinalizedRelocTarget,
+};
+use precast_artifact::section::exceptions::{Catch, Frame, Handler};
 use precast_artifact::trap::Trap;
 
 use crate::symbol::Symbol;
@@ -21,6 +27,21 @@ pub(crate) struct CompiledFunction {
     pub(crate) traps: Box<[(u32, Trap)]>,
     /// Where the wasm offset changes, ascending: the offset in the code, and that in the module.
     pub(crate) addresses: Box<[(u32, u32)]>,
+    /// The calls that have exception handlers, ascending.
+    pub(crate) calls: Box<[HandledCall]>,
+    /// The handlers of those calls.
+    pub(crate) handlers: Box<[Handler]>,
+}
+
+/// A call that has exception handlers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HandledCall {
+    /// Where it returns to, in bytes from the start of the code.
+    pub(crate) return_address: u32,
+    /// The frame of the function.
+    pub(crate) frame: Frame,
+    /// Which handlers it has. Their offsets are from the start of the code.
+    pub(crate) handlers: Range<u32>,
 }
 
 /// A place in the code that depends on where something else is.
@@ -50,7 +71,7 @@ pub(crate) enum ReferenceTarget {
 impl CompiledFunction {
     /// Keeps of Cranelift's result what the artifact needs. The code stands for the wasm at
     /// `wasm_offset` where nothing better is known; trampolines have no such place, and nothing
-    /// of them is looked up, so they keep neither traps nor addresses.
+    /// of them is looked up, so they keep neither traps nor addresses nor handlers.
     pub(crate) fn new(
         compiled: &CompiledCode,
         func: &ir::Function,
@@ -59,12 +80,16 @@ impl CompiledFunction {
         let buffer = &compiled.buffer;
         let references: Result<_, _> =
             buffer.relocs().iter().map(|reloc| reference(reloc, func)).collect();
+        let (calls, handlers) =
+            if wasm_offset.is_some() { handled_calls(compiled)? } else { Default::default() };
         Ok(CompiledFunction {
             code: buffer.data().into(),
             alignment: buffer.alignment,
             references: references?,
             traps: if wasm_offset.is_some() { traps(compiled)? } else { Box::default() },
             addresses: wasm_offset.map_or_else(Box::default, |at| addresses(compiled, at)),
+            calls,
+            handlers,
         })
     }
 }
@@ -97,6 +122,31 @@ fn traps(compiled: &CompiledCode) -> Result<Box<[(u32, Trap)]>, String> {
     traps.sort_by_key(|&(offset, _)| offset);
     traps.dedup_by_key(|&mut (offset, _)| offset);
     Ok(traps.into())
+}
+
+type HandledCalls = (Box<[HandledCall]>, Box<[Handler]>);
+
+fn handled_calls(compiled: &CompiledCode) -> Result<HandledCalls, String> {
+    let (mut calls, mut handlers) = (Vec::new(), Vec::new());
+    for site in compiled.buffer.call_sites().filter(|site| !site.exception_handlers.is_empty()) {
+        let size = site.frame_offset.ok_or("a call with handlers in a frame of unknown size")?;
+        let mut frame = Frame { size, vmctx: None };
+        let start = handlers.len() as u32;
+        for handler in site.exception_handlers {
+            match *handler {
+                FinalizedMachExceptionHandler::Tag(tag, offset) => {
+                    handlers.push(Handler { catch: Catch::from_code(tag.as_u32()), offset });
+                }
+                FinalizedMachExceptionHandler::Context(ExceptionContextLoc::SPOffset(offset)) => {
+                    frame.vmctx = Some(offset);
+                }
+                ref other => return Err(format!("an exception handler of the form {other:?}")),
+            }
+        }
+        let (return_address, end) = (site.ret_addr, handlers.len() as u32);
+        calls.push(HandledCall { return_address, frame, handlers: start..end });
+    }
+    Ok((calls.into(), handlers.into()))
 }
 
 /// The code before the first place that is known, the prologue, stands for the function

@@ -201,6 +201,7 @@ fn assemble(
         trampolines,
         traps: linked.traps,
         addresses: linked.addresses,
+        exceptions: linked.exceptions,
         elements: bulk.elements,
         data: bulk.data,
         images: bulk.images,

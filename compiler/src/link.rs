@@ -7,6 +7,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::OptLevel;
+use precast_artifact::section::exceptions::{ExceptionTableBuilder, Handler};
 use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
 use precast_artifact::trap::Trap;
 
@@ -32,6 +33,8 @@ pub(crate) struct LinkedCode {
     pub(crate) traps: Vec<(u32, Trap)>,
     /// Where the wasm offset changes, ascending.
     pub(crate) addresses: Vec<(u32, u32)>,
+    /// The exception handlers of calls.
+    pub(crate) exceptions: ExceptionTableBuilder,
     /// What is left for the loader.
     pub(crate) relocations: Vec<Relocation>,
 }
@@ -82,6 +85,13 @@ pub(crate) fn link(
         linked.places.push(Some(Place { start, len: code.code.len() as u32 }));
         linked.traps.extend(code.traps.iter().map(|&(at, trap)| (start + at, trap)));
         linked.addresses.extend(code.addresses.iter().map(|&(at, wasm)| (start + at, wasm)));
+        for call in &code.calls {
+            let handlers = &code.handlers[call.handlers.start as usize..call.handlers.end as usize];
+            let handlers = handlers
+                .iter()
+                .map(|&Handler { catch, offset }| Handler { catch, offset: start + offset });
+            linked.exceptions.push(start + call.return_address, call.frame, handlers);
+        }
         for &reference in &code.references {
             let Reference { offset, kind, addend, target } = reference;
             match target {

@@ -1,14 +1,23 @@
 //! The calling conventions of wasm functions and of helpers, as Cranelift signatures.
 
-use cranelift_codegen::ir::{self, AbiParam, types};
+use cranelift_codegen::ir::{self, AbiParam, MemFlagsData, types};
 use cranelift_codegen::isa::CallConv;
 use precast_artifact::helper::{Helper, HelperParam, HelperResult};
 use precast_artifact::types::{FuncType, ValType};
+use precast_artifact::vmcontext::ValRaw;
 
 /// Pointers of the supported targets.
 pub(crate) const POINTER: ir::Type = types::I64;
 /// Vectors wherever their lanes are not looked at.
 pub(crate) const VECTOR: ir::Type = types::I8X16;
+
+/// The alignment of a [`ValRaw`], as a binary logarithm.
+pub(crate) const VALUE_ALIGN: u8 = align_of::<ValRaw>().trailing_zeros() as u8;
+
+/// How [`ValRaw`]s are accessed: values lie in their low bytes on every target.
+pub(crate) fn value_flags() -> MemFlagsData {
+    MemFlagsData::trusted().with_endianness(ir::Endianness::Little)
+}
 
 /// How a value lies in a register.
 ///
@@ -69,7 +78,7 @@ fn helper_params(helper: Helper) -> Vec<AbiParam> {
         AbiParam::new(match param {
             HelperParam::U32 => types::I32,
             HelperParam::U64 => types::I64,
-            HelperParam::FuncRef => POINTER,
+            HelperParam::FuncRef | HelperParam::Values => POINTER,
         })
     };
     std::iter::once(AbiParam::special(POINTER, ir::ArgumentPurpose::VMContext))

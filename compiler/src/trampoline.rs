@@ -24,13 +24,11 @@ use precast_artifact::types::{CompositeType, FuncType, TypeSection};
 use precast_artifact::vmcontext::{VMContextHeader, VMHostContext, VMStoreContext, ValRaw};
 
 use crate::signature::{
-    POINTER, helper_host_signature, helper_signature, value_type, wasm_signature,
+    POINTER, VALUE_ALIGN, helper_host_signature, helper_signature, value_flags, value_type,
+    wasm_signature,
 };
 use crate::symbol::Symbol;
 use crate::trap::trap_code;
-
-/// The alignment of a [`ValRaw`], as a binary logarithm.
-const VALUE_ALIGN: u8 = align_of::<ValRaw>().trailing_zeros() as u8;
 
 /// Longer lists of types are not spelled out in names.
 const MAX_NAMED: usize = 16;
@@ -302,9 +300,4 @@ impl<'a> Trampoline<'a> {
             self.builder.ins().store(value_flags(), value, values, offset);
         }
     }
-}
-
-/// Values lie in the low bytes of their slots on every target.
-fn value_flags() -> MemFlagsData {
-    MemFlagsData::trusted().with_endianness(ir::Endianness::Little)
 }

@@ -67,6 +67,10 @@ proposals! {
     wide_arithmetic "wide-arithmetic" false
     /// Which way a branch usually goes, in a custom section.
     branch_hinting "branch-hinting" true
+    /// Exceptions: tags, `throw`, `try_table`, `exnref`.
+    exceptions "exceptions" true
+    /// The encoding of exceptions from before they were standardized: `try`, `catch`, `delegate`.
+    legacy_exceptions "legacy-exceptions" true
 }
 
 /// A proposal that does not exist, or that this version does not know.

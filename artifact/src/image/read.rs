@@ -11,6 +11,7 @@ use crate::index::DefinedFuncIndex;
 use crate::module::Module;
 use crate::section::block_table::BlockTable;
 use crate::section::elements::Elements;
+use crate::section::exceptions::ExceptionTable;
 use crate::section::functions::FunctionTable;
 use crate::section::name;
 
@@ -36,6 +37,9 @@ pub struct Sections<'a> {
     pub traps: BlockTable<'a>,
     /// The wasm offset of ranges of code, by the offset in the text section where each begins.
     pub addresses: BlockTable<'a>,
+    /// The exception handlers of each call that has any, by the return address as an offset in
+    /// the text section.
+    pub exceptions: ExceptionTable<'a>,
     /// The names of functions and trampolines.
     pub symbols: Symbols<'a>,
     /// What the loader must patch, encoded.
@@ -258,6 +262,7 @@ impl<'a> ElfFile<'a> {
             elements: Elements::new(self.section(name::ELEMENTS)?),
             traps: BlockTable::new(self.section(name::TRAPS)?),
             addresses: BlockTable::new(self.section(name::ADDRESSES)?),
+            exceptions: ExceptionTable::new(self.section(name::EXCEPTIONS)?),
             symbols: Symbols { symbols, strings: self.section(name::STRINGS)? },
             relocations: self.section(name::RELOCATIONS)?,
             data: self.section(name::DATA)?,

@@ -10,6 +10,7 @@ use super::header::{FORMAT_VERSION, Header};
 use crate::description::BuildDescription;
 use crate::index::FuncIndex;
 use crate::module::Module;
+use crate::section::exceptions::ExceptionTableBuilder;
 use crate::section::functions::FunctionEntry;
 use crate::section::relocations::Relocation;
 use crate::section::{block_table, elements, functions, name, relocations};
@@ -34,6 +35,8 @@ pub struct ImageParts<'a> {
     pub traps: Vec<(u32, Trap)>,
     /// Offset in the text section, ascending, and offset in the wasm file.
     pub addresses: Vec<(u32, u32)>,
+    /// The exception handlers of calls.
+    pub exceptions: ExceptionTableBuilder,
     /// The functions of element segments and table images.
     pub elements: Vec<Option<FuncIndex>>,
     /// The bytes of data segments.
@@ -90,6 +93,7 @@ pub fn write(parts: ImageParts<'_>) -> Vec<u8> {
         table(name::RELOCATIONS, relocations::encode(&parts.relocations)),
         table(name::TRAPS, block_table::encode(&traps)),
         table(name::ADDRESSES, block_table::encode(&parts.addresses)),
+        table(name::EXCEPTIONS, parts.exceptions.finish()),
     ];
     let paged = [
         table(name::DATA, parts.data),

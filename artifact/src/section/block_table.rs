@@ -6,6 +6,8 @@
 //! block's first key for the first entry), and the difference from the previous value (from 0
 //! for the first entry), zigzag-encoded.
 
+use super::leb128;
+
 /// Entries per block. Larger ones make the table smaller and look-ups slower.
 pub const BLOCK: usize = 64;
 
@@ -36,9 +38,8 @@ pub fn encode(entries: &[(u32, u32)]) -> Vec<u8> {
         index.extend_from_slice(&start.to_le_bytes());
         let (mut last_key, mut last_value) = (block[0].0, 0u32);
         for &(key, value) in block {
-            write_leb128(&mut payload, key - last_key);
-            let difference = value.wrapping_sub(last_value) as i32;
-            write_leb128(&mut payload, ((difference << 1) ^ (difference >> 31)) as u32);
+            leb128::write(&mut payload, key - last_key);
+            leb128::write_difference(&mut payload, last_value, value);
             (last_key, last_value) = (key, value);
         }
     }
@@ -101,34 +102,12 @@ impl<'a> BlockTable<'a> {
         let mut bytes = self.payload.get(start..end).unwrap_or(&[]);
         let mut value = 0u32;
         std::iter::from_fn(move || {
-            key = key.checked_add(read_leb128(&mut bytes)?)?;
-            let zigzag = read_leb128(&mut bytes)?;
-            value = value.wrapping_add((zigzag >> 1) ^ (zigzag & 1).wrapping_neg());
+            key = key.checked_add(leb128::read(&mut bytes)?)?;
+            value = leb128::read_difference(&mut bytes, value)?;
             Some((key, value))
         })
         .take(BLOCK)
     }
-}
-
-fn write_leb128(into: &mut Vec<u8>, mut value: u32) {
-    while value >= 0x80 {
-        into.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    into.push(value as u8);
-}
-
-fn read_leb128(bytes: &mut &[u8]) -> Option<u32> {
-    let mut value = 0u32;
-    for shift in (0..32).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u32::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

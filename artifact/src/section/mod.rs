@@ -6,8 +6,11 @@
 
 pub mod block_table;
 pub mod elements;
+pub mod exceptions;
 pub mod functions;
 pub mod relocations;
+
+mod leb128;
 
 /// The names of an artifact's sections, as ELF has them.
 pub mod name {
@@ -25,6 +28,8 @@ pub mod name {
     pub const TRAPS: &str = ".precast.traps";
     /// Code offset to wasm offset.
     pub const ADDRESSES: &str = ".precast.addresses";
+    /// The exception handlers of each call that has any.
+    pub const EXCEPTIONS: &str = ".precast.exceptions";
     /// The bytes of data segments.
     pub const DATA: &str = ".precast.data";
     /// Machine code.

@@ -28,7 +28,7 @@ const PROPOSALS: &[(&str, Wasmparser)] = &[
     ("custom-page-sizes", Wasmparser::CUSTOM_PAGE_SIZES),
     ("wide-arithmetic", Wasmparser::WIDE_ARITHMETIC),
     ("exceptions", Wasmparser::EXCEPTIONS.union(Wasmparser::REFERENCE_TYPES)),
-    ("legacy-exceptions", Wasmparser::LEGACY_EXCEPTIONS),
+    ("legacy-exceptions", Wasmparser::LEGACY_EXCEPTIONS.union(Wasmparser::EXCEPTIONS)),
     ("function-references", TYPED_REFERENCES),
     ("gc", Wasmparser::GC.union(TYPED_REFERENCES)),
     (
@@ -70,6 +70,8 @@ pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
         wide_arithmetic,
         // A custom section, which is always valid.
         branch_hinting: _,
+        exceptions,
+        legacy_exceptions,
     } = *features;
     let mut accepted = Wasmparser::FLOATS;
     // No proposal: it only takes `externref` away from the reference types when it is off.
@@ -86,6 +88,8 @@ pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
     accepted.set(Wasmparser::TAIL_CALL, tail_call);
     accepted.set(Wasmparser::FUNCTION_REFERENCES, function_references);
     accepted.set(Wasmparser::WIDE_ARITHMETIC, wide_arithmetic);
+    accepted.set(Wasmparser::EXCEPTIONS, exceptions);
+    accepted.set(Wasmparser::LEGACY_EXCEPTIONS, legacy_exceptions);
     accepted
 }
 

@@ -45,6 +45,11 @@ impl<'a> Body<'a> {
         self.builder.set_srcloc(SourceLoc::new(offset as u32));
     }
 
+    /// Where in the wasm file the operator is that is being translated.
+    pub(super) fn offset(&self) -> usize {
+        self.builder.srcloc().bits() as usize
+    }
+
     /// Declares the parameters of the function as its first locals.
     pub(super) fn define_params(&mut self) {
         let entry = self.instance.entry();

@@ -1,8 +1,11 @@
 //! The blocks of wasm that are open, and whether what comes next can be reached.
 
-use cranelift_codegen::ir::Block;
+use cranelift_codegen::ir::{Block, Value};
 use precast_artifact::index::TypeIndex;
 use wasmparser::BlockType;
+
+use super::handlers::Handlers;
+use super::legacy_tries::LegacyTries;
 
 /// The open blocks of the function that is being translated, outermost first.
 #[derive(Default)]
@@ -14,6 +17,10 @@ pub(super) struct ControlStack {
     /// How many blocks have been opened in code that cannot be reached: nothing of them is
     /// translated, they are only counted.
     skipped: usize,
+    /// The exception handlers of those that have any.
+    pub(super) handlers: Handlers,
+    /// What the blocks of the older exception encoding catch.
+    pub(super) legacy_tries: LegacyTries,
 }
 
 /// An open block.
@@ -53,6 +60,17 @@ pub(super) enum FrameKind {
     },
     /// An `if` after its `else`.
     Else,
+    /// A `try_table`.
+    TryTable,
+    /// A `try` of the older encoding, before its first `catch`.
+    LegacyTry,
+    /// A `try` of the older encoding, in a `catch`.
+    LegacyCatch {
+        /// Which one.
+        number: usize,
+        /// What it caught, when it can be reached and rethrows.
+        exception: Option<Value>,
+    },
 }
 
 impl ControlStack {
@@ -62,6 +80,8 @@ impl ControlStack {
         self.unreachable = false;
         self.cold = false;
         self.skipped = 0;
+        self.handlers.clear();
+        self.legacy_tries.clear();
         self.push(FrameKind::Function, BlockType::FuncType(ty.0), 0);
     }
 
@@ -103,6 +123,11 @@ impl ControlStack {
     /// Notes whether what follows hardly ever runs.
     pub(super) fn set_cold(&mut self, cold: bool) {
         self.cold = cold;
+    }
+
+    /// How many blocks are open.
+    pub(super) fn depth(&self) -> usize {
+        self.frames.len()
     }
 
     /// Opens a block with `height` operands below its parameters.

@@ -6,19 +6,19 @@ use cranelift_codegen::FxHashMap;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
     self, Block, ExtFuncData, ExternalName, FuncRef, GlobalValueData, Inst, InstBuilder, MemFlags,
-    SigRef, Type, Value, types,
+    SigRef, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilder;
 use precast_artifact::helper::Helper;
-use precast_artifact::index::{MemoryIndex, TypeIndex};
+use precast_artifact::index::{MemoryIndex, TagIndex, TypeIndex};
 use precast_artifact::trap::Trap;
 use precast_artifact::types::FuncType;
-use precast_artifact::vmcontext::{Place, VMContextHeader, VMStoreContext};
+use precast_artifact::vmcontext::{Place, VMContextHeader, VMStoreContext, ValRaw};
 use wasmparser::{AbstractHeapType, HeapType, ValType};
 
 use crate::parsed::ParsedModule;
-use crate::signature::{POINTER, VECTOR, helper_signature, wasm_signature};
+use crate::signature::{POINTER, VALUE_ALIGN, VECTOR, helper_signature, wasm_signature};
 use crate::symbol::Symbol;
 
 use super::Environment;
@@ -63,6 +63,7 @@ pub(super) struct Links {
     memory_flags: FxHashMap<MemoryIndex, MemFlags>,
     invariants: FxHashMap<(Value, i32), Value>,
     last_invariant: Option<Inst>,
+    values_slot: Option<StackSlot>,
 }
 
 /// An address in the VMContext or behind one of its pointers.
@@ -91,12 +92,14 @@ impl<'a> Instance<'a> {
         builder: &mut FunctionBuilder<'_>,
         links: &'a mut Links,
     ) -> Instance<'a> {
-        let Links { functions, signatures, memory_flags, invariants, last_invariant } = links;
+        let Links { functions, signatures, memory_flags, invariants, last_invariant, values_slot } =
+            links;
         functions.clear();
         signatures.clear();
         memory_flags.clear();
         invariants.clear();
         *last_invariant = None;
+        *values_slot = None;
 
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
@@ -159,6 +162,23 @@ impl<'a> Instance<'a> {
     /// A function type of the module.
     pub(super) fn func_type(&self, index: u32) -> &'a FuncType {
         self.module.func_type(TypeIndex(index))
+    }
+
+    /// The function type with the parameters of an exception tag.
+    pub(super) fn tag_type(&self, index: TagIndex) -> &'a FuncType {
+        self.module.func_type(self.module.module.tags[index.as_usize()])
+    }
+
+    /// A place on the stack for `count` values that a helper takes, the same each time.
+    pub(super) fn values_slot(&mut self, func: &mut ir::Function, count: usize) -> StackSlot {
+        let size = (count * size_of::<ValRaw>()) as u32;
+        let slot = *self.links.values_slot.get_or_insert_with(|| {
+            let kind = StackSlotKind::ExplicitSlot;
+            func.create_sized_stack_slot(StackSlotData::new(kind, 0, VALUE_ALIGN))
+        });
+        let slot_size = &mut func.sized_stack_slots[slot].size;
+        *slot_size = size.max(*slot_size);
+        slot
     }
 
     /// What never changes at `offset` from `base`, which is the VMContext or was itself

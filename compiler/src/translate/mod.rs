@@ -12,7 +12,9 @@
 
 mod body;
 mod control;
+mod handlers;
 mod instance;
+mod legacy_tries;
 mod operator;
 mod ops;
 mod regions;
@@ -27,8 +29,8 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
 use precast_config::CompilerSettings;
 use wasmparser::{
-    FuncValidator, FunctionBody, LocalsReader, OperatorsReader, OperatorsReaderAllocations,
-    ValidatorResources,
+    FuncValidator, FunctionBody, LocalsReader, Operator, OperatorsReader,
+    OperatorsReaderAllocations, ValidatorResources,
 };
 
 use crate::error::{CompileError, FunctionName};
@@ -120,10 +122,20 @@ impl FunctionTranslator {
             let operator = reader.read()?;
             validator.op(offset, &operator)?;
             body.set_offset(offset);
+            if let Operator::Try { .. } = operator
+                && body.control.legacy_tries.is_empty()
+            {
+                body.control.legacy_tries.read(function_body);
+            }
             operator::step(&mut body, &operator).map_err(|unsupported| CompileError::Internal {
                 function: FunctionName { index: Some(function), name: None },
                 message: unsupported.to_string(),
             })?;
+            if body.control.handlers.is_exhausted() {
+                return Err(CompileError::TooLarge(
+                    "a function has too many calls inside of too many exception handlers",
+                ));
+            }
         }
         reader.finish()?;
         self.operators = reader.into_allocations();

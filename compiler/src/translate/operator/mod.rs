@@ -11,7 +11,9 @@ use wasmparser::Operator;
 
 use super::body::Body;
 use super::ops::calls::CallKind;
-use super::ops::{bulk, calls, control, memory, numeric, reference, table, variable, wide};
+use super::ops::{
+    bulk, calls, control, exceptions, memory, numeric, reference, table, variable, wide,
+};
 
 /// An operator of a proposal that is not translated. Validation refuses those first.
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +30,16 @@ pub(super) fn step(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), U
         Operator::Block { .. }
         | Operator::Loop { .. }
         | Operator::If { .. }
-        | Operator::TryTable { .. } => body.control.skip_block(),
-        Operator::End if body.control.is_in_skipped() => body.control.end_skipped(),
-        Operator::End => control::end(body),
+        | Operator::TryTable { .. }
+        | Operator::Try { .. } => body.control.skip_block(),
+        Operator::End | Operator::Delegate { .. } if body.control.is_in_skipped() => {
+            body.control.end_skipped();
+        }
+        Operator::End | Operator::Delegate { .. } => control::end(body),
         Operator::Else if !body.control.is_in_skipped() => control::else_(body),
+        Operator::Catch { .. } | Operator::CatchAll if !body.control.is_in_skipped() => {
+            exceptions::legacy_catch(body);
+        }
         _ => {}
     }
     Ok(())
@@ -68,6 +76,14 @@ fn translate(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), Unsuppo
         Op::ReturnCallRef { type_index } => {
             calls::reference(body, CallKind::ReturnCall, type_index)
         }
+
+        Op::TryTable { ref try_table } => exceptions::try_table(body, try_table),
+        Op::Throw { tag_index } => exceptions::throw(body, tag_index),
+        Op::ThrowRef => exceptions::throw_ref(body),
+        Op::Try { blockty } => exceptions::legacy_try(body, blockty),
+        Op::Catch { .. } | Op::CatchAll => exceptions::legacy_catch(body),
+        Op::Delegate { .. } => control::end(body),
+        Op::Rethrow { relative_depth } => exceptions::rethrow(body, relative_depth),
 
         Op::Drop => body.values.drop(1),
         Op::Select | Op::TypedSelect { .. } => variable::select(body),

@@ -3,7 +3,10 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{FuncRef, Inst, InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{
+    BlockArg, BlockCall, ExceptionTableData, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef, Type,
+    Value, types,
+};
 use precast_artifact::helper::Helper;
 use precast_artifact::index::{FuncIndex, TypeIndex};
 use precast_artifact::trap::Trap;
@@ -17,8 +20,10 @@ use crate::translate::regions::invariant;
 use crate::trap::trap_code;
 
 use super::element::Table;
+use super::exceptions;
 
 /// What is called.
+#[derive(Clone, Copy)]
 enum Callee {
     /// A function of this module.
     Own(FuncRef),
@@ -129,9 +134,21 @@ pub(super) fn call_helper_for_effect(body: &mut Body<'_>, helper: Helper, args: 
 
 fn call_helper_inst(body: &mut Body<'_>, helper: Helper, args: &[Value]) -> Inst {
     let callee = body.instance.helper(body.builder.func, helper);
-    let args: SmallVec<[Value; 8]> =
-        std::iter::once(body.instance.vmctx()).chain(args.iter().copied()).collect();
+    let args = helper_args(body, args);
     body.ins().call(callee, &args)
+}
+
+fn helper_args(body: &Body<'_>, args: &[Value]) -> SmallVec<[Value; 8]> {
+    std::iter::once(body.instance.vmctx()).chain(args.iter().copied()).collect()
+}
+
+/// Calls a helper that throws, with `args` after the VMContext, and nothing after it is reached.
+pub(super) fn call_throwing_helper(body: &mut Body<'_>, helper: Helper, args: &[Value]) {
+    let callee = body.instance.helper(body.builder.func, helper);
+    let args = helper_args(body, args);
+    let signature = body.builder.func.dfg.ext_funcs[callee].signature;
+    emit(body, Callee::Own(callee), signature, &args);
+    body.trap(Trap::Unreachable);
 }
 
 fn call(body: &mut Body<'_>, kind: CallKind, callee: Callee, ty: TypeIndex) {
@@ -140,22 +157,19 @@ fn call(body: &mut Body<'_>, kind: CallKind, callee: Callee, ty: TypeIndex) {
         Callee::Any { vmctx, .. } => vmctx,
     };
     let args = take_args(body, callee_vmctx, ty);
-    let inst = match (kind, callee) {
-        (CallKind::Call, Callee::Own(function)) => body.ins().call(function, &args),
-        (CallKind::Call, Callee::Any { code, .. }) => {
-            let signature = body.instance.signature(body.builder.func, ty);
-            body.ins().call_indirect(signature, code, &args)
+    let signature = body.instance.signature(body.builder.func, ty);
+    match (kind, callee) {
+        (CallKind::Call, _) => {
+            let results = emit(body, callee, signature, &args);
+            body.values.extend(&results);
+            return;
         }
         (CallKind::ReturnCall, Callee::Own(function)) => body.ins().return_call(function, &args),
         (CallKind::ReturnCall, Callee::Any { code, .. }) => {
-            let signature = body.instance.signature(body.builder.func, ty);
             body.ins().return_call_indirect(signature, code, &args)
         }
     };
-    match kind {
-        CallKind::Call => body.values.extend(body.builder.func.dfg.inst_results(inst)),
-        CallKind::ReturnCall => body.control.set_unreachable(),
-    }
+    body.control.set_unreachable();
 }
 
 /// Takes the arguments of a call, and puts those before them that wasm does not see.
@@ -165,4 +179,36 @@ fn take_args(body: &mut Body<'_>, callee_vmctx: Value, ty: TypeIndex) -> SmallVe
     args.extend_from_slice(body.values.top(count));
     body.values.drop(count);
     args
+}
+
+/// Calls what can throw: inside of a `try`, with the handlers that are active.
+fn emit(
+    body: &mut Body<'_>,
+    callee: Callee,
+    signature: SigRef,
+    args: &[Value],
+) -> SmallVec<[Value; 4]> {
+    let handlers = exceptions::handlers(body);
+    if handlers.is_empty() {
+        let call = match callee {
+            Callee::Own(function) => body.ins().call(function, args),
+            Callee::Any { code, .. } => body.ins().call_indirect(signature, code, args),
+        };
+        return body.builder.inst_results(call).into();
+    }
+    let dfg = &body.builder.func.dfg;
+    let results = dfg.signatures[signature].returns.iter();
+    let results: SmallVec<[Type; 4]> = results.map(|result| result.value_type).collect();
+    let returned = body.block_with_params(&results);
+    let dfg = &mut body.builder.func.dfg;
+    let args_back = (0..results.len() as u32).map(BlockArg::TryCallRet);
+    let normal = BlockCall::new(returned, args_back, &mut dfg.value_lists);
+    let table = ExceptionTableData::new(signature, normal, handlers);
+    let table = dfg.exception_tables.push(table);
+    match callee {
+        Callee::Own(function) => body.ins().try_call(function, args, table),
+        Callee::Any { code, .. } => body.ins().try_call_indirect(code, args, table),
+    };
+    body.continue_in(returned);
+    body.builder.block_params(returned).into()
 }

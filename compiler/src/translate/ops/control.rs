@@ -14,6 +14,8 @@ use crate::signature::value_type;
 use crate::translate::body::Body;
 use crate::translate::control::{Frame, FrameKind};
 
+use super::exceptions;
+
 /// `unreachable`.
 pub(in crate::translate) fn unreachable(body: &mut Body<'_>) {
     body.trap(Trap::Unreachable);
@@ -70,18 +72,25 @@ pub(in crate::translate) fn else_(body: &mut Body<'_>) {
     body.switch_to(otherwise);
 }
 
-/// `end`, also of a block whose end is not reached from within.
+/// `end` or `delegate`, also of a block whose end is not reached from within.
 pub(in crate::translate) fn end(body: &mut Body<'_>) {
     if let FrameKind::If { .. } = body.control.innermost().kind {
         // Without an `else`, the parameters are the results.
         else_(body);
     }
-    if body.control.is_reachable() && body.control.innermost().next.is_some() {
+    let caught =
+        body.control.innermost().kind == FrameKind::TryTable && body.control.handlers.are_used();
+    if body.control.is_reachable() && (caught || body.control.innermost().next.is_some()) {
         leave(body);
     }
     let frame = body.control.pop();
-    if let FrameKind::Loop { header } = frame.kind {
-        body.builder.seal_block(header);
+    match frame.kind {
+        FrameKind::Loop { header } => body.builder.seal_block(header),
+        FrameKind::TryTable => exceptions::land(body),
+        FrameKind::LegacyTry | FrameKind::LegacyCatch { .. } => {
+            body.control.handlers.close();
+        }
+        FrameKind::Function | FrameKind::Block | FrameKind::If { .. } | FrameKind::Else => {}
     }
     if let Some(next) = frame.next {
         body.control.set_cold(!frame.warm);
@@ -194,7 +203,7 @@ fn hinted_target(body: &mut Body<'_>, depth: u32, hint: Option<BranchHint>) -> (
 }
 
 /// Goes from within the innermost block, which is not a loop, to the code behind its end.
-fn leave(body: &mut Body<'_>) {
+pub(super) fn leave(body: &mut Body<'_>) {
     let (next, results) = target(body, 0);
     let args = body.branch_args(results);
     body.ins().jump(next, &args);
