@@ -31,6 +31,8 @@ pub enum HelperResult {
     Success,
     /// A 64-bit value, where [`FAILED`] makes the trampoline raise.
     ValueOrFailed,
+    /// Nothing; it always records a failure, which the trampoline raises.
+    Failure,
     /// It never returns.
     Never,
 }
@@ -79,9 +81,9 @@ macro_rules! for_each_helper {
             ref_func RefFunc (func: U32) -> FuncRef
             /// `throw`: an exception with a tag of this instance. The values are those of the tag's
             /// parameters.
-            throw Throw (tag: U32, values: Values) -> Never
+            throw Throw (tag: U32, values: Values) -> Failure
             /// `throw_ref`: the exception of a reference that is not null.
-            throw_ref ThrowRef (exception: U32) -> Never
+            throw_ref ThrowRef (exception: U32) -> Failure
         }
     };
 }

@@ -55,7 +55,10 @@ pub(crate) fn helper_signature(helper: Helper) -> ir::Signature {
     signature.returns = match helper.result() {
         HelperResult::FuncRef => vec![AbiParam::new(POINTER)],
         HelperResult::ValueOrFailed => vec![AbiParam::new(types::I64)],
-        HelperResult::Nothing | HelperResult::Success | HelperResult::Never => vec![],
+        HelperResult::Nothing
+        | HelperResult::Success
+        | HelperResult::Failure
+        | HelperResult::Never => vec![],
     };
     signature
 }
@@ -68,7 +71,7 @@ pub(crate) fn helper_host_signature(helper: Helper, call_conv: CallConv) -> ir::
         HelperResult::FuncRef => vec![AbiParam::new(POINTER)],
         HelperResult::ValueOrFailed => vec![AbiParam::new(types::I64)],
         HelperResult::Success => vec![AbiParam::new(types::I8)],
-        HelperResult::Nothing | HelperResult::Never => vec![],
+        HelperResult::Nothing | HelperResult::Failure | HelperResult::Never => vec![],
     };
     signature
 }

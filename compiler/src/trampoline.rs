@@ -198,6 +198,7 @@ pub(crate) fn helper(
             trampoline.raise_unless(succeeded, vmctx, call_conv);
             trampoline.builder.ins().return_(&results);
         }
+        HelperResult::Failure => trampoline.raise(vmctx, call_conv),
         HelperResult::Never => trampoline.stop(),
     }
     trampoline.finish(isa);
@@ -266,13 +267,18 @@ impl<'a> Trampoline<'a> {
         self.builder.ins().brif(succeeded, go_on, &[], failed, &[]);
 
         self.builder.switch_to_block(failed);
+        self.raise(vmctx, call_conv);
+
+        self.builder.switch_to_block(go_on);
+    }
+
+    /// Has the runtime raise what it recorded, and ends the block.
+    fn raise(&mut self, vmctx: Value, call_conv: CallConv) {
         let signature = helper_host_signature(Helper::Raise, call_conv);
         let signature = self.builder.import_signature(signature);
         let raise = self.load_helper(Helper::Raise, vmctx);
         self.call(signature, raise, &[vmctx]);
         self.stop();
-
-        self.builder.switch_to_block(go_on);
     }
 
     /// Ends the block after a call that does not return.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use precast_artifact::trap::Trap;
 
+use crate::exception::ThrownException;
 use crate::trap::WasmBacktrace;
 
 /// What a fallible operation of this crate returns.
@@ -32,6 +33,8 @@ pub enum ErrorKind {
     Link,
     /// Wasm code trapped.
     Trap,
+    /// An exception was thrown, and nothing caught it.
+    Exception,
     /// A limit of the store was reached.
     Limit,
     /// A value has not the type that its place asks for.
@@ -294,6 +297,8 @@ fn kind_of(error: &(dyn StdError + 'static)) -> ErrorKind {
         ErrorKind::Link
     } else if error.is::<LimitError>() {
         ErrorKind::Limit
+    } else if error.is::<ThrownException>() {
+        ErrorKind::Exception
     } else if error.is::<TypeError>() {
         ErrorKind::Type
     } else if error.is::<ModuleError>() || error.is::<precast_loader::LoadError>() {

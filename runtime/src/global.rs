@@ -95,6 +95,14 @@ impl GlobalData {
         GlobalData { ty, definition, _own: None }
     }
 
+    /// The type of its value, if that is a reference.
+    pub(crate) fn ref_type(&self) -> Option<raw::RefType> {
+        match self.ty.content {
+            raw::ValType::Ref(ty) => Some(ty),
+            _ => None,
+        }
+    }
+
     pub(crate) fn definition(&self) -> VmGlobal {
         self.definition
     }

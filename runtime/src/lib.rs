@@ -32,6 +32,7 @@ mod arch;
 mod config;
 mod engine;
 mod error;
+mod exception;
 mod func;
 mod global;
 mod heap;
@@ -52,6 +53,7 @@ mod vm;
 pub use config::{Config, SignalHandlers};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, LimitError, LinkError, ModuleError, Result, TypeError};
+pub use exception::{ExnRef, ThrownException};
 pub use func::{
     Caller, Func, IntoFunc, TypedFunc, ValueList, WasmParams, WasmResults, WasmRet, WasmTy,
 };

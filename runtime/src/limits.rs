@@ -69,10 +69,16 @@ pub trait ResourceLimiter: Send {
     fn host_references(&self) -> usize {
         DEFAULT_HOST_REFERENCES
     }
+
+    /// The most bytes that the exceptions may take which wasm or the host has references to.
+    fn heap_size(&self) -> usize {
+        DEFAULT_HEAP_SIZE
+    }
 }
 
 const DEFAULT_COUNT: usize = 10_000;
 pub(crate) const DEFAULT_HOST_REFERENCES: usize = 1 << 30;
+pub(crate) const DEFAULT_HEAP_SIZE: usize = 256 << 20;
 
 /// Fixed limits. Keep one in the store's data and hand it out with
 /// [`Store::limiter`](crate::Store::limiter).
@@ -84,6 +90,7 @@ pub struct StoreLimits {
     tables: usize,
     memories: usize,
     host_references: usize,
+    heap_size: usize,
     trap_on_grow_failure: bool,
 }
 
@@ -133,6 +140,12 @@ impl StoreLimitsBuilder {
         self
     }
 
+    /// The most bytes that the exceptions may take which wasm or the host has references to.
+    pub fn heap_size(mut self, bytes: usize) -> Self {
+        self.0.heap_size = bytes;
+        self
+    }
+
     /// Whether a refused growth traps instead of returning -1 to wasm.
     pub fn trap_on_grow_failure(mut self, trap: bool) -> Self {
         self.0.trap_on_grow_failure = trap;
@@ -154,6 +167,7 @@ impl Default for StoreLimits {
             tables: DEFAULT_COUNT,
             memories: DEFAULT_COUNT,
             host_references: DEFAULT_HOST_REFERENCES,
+            heap_size: DEFAULT_HEAP_SIZE,
             trap_on_grow_failure: false,
         }
     }
@@ -214,5 +228,9 @@ impl ResourceLimiter for StoreLimits {
 
     fn host_references(&self) -> usize {
         self.host_references
+    }
+
+    fn heap_size(&self) -> usize {
+        self.heap_size
     }
 }

@@ -1,10 +1,11 @@
-//! Exception tags: only their identity, until exceptions are supported.
+//! Exception tags.
 #![allow(unsafe_code)] // The definition that generated code reads.
 
 use precast_artifact::index::TypeIndex;
 use precast_artifact::types as raw;
 use precast_artifact::vmcontext::VMTagDefinition;
 
+use crate::engine::Engine;
 use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreId, StoreOpaque, TagId};
 use crate::types::{Found, FuncType, TagType};
 use crate::vm::{OwnDefinition, VmTag};
@@ -19,6 +20,7 @@ pub struct Tag {
 /// A tag as its store keeps it.
 pub(crate) struct TagData {
     type_id: u32,
+    len: usize,
     definition: VmTag,
     /// Where the definition is when it is in no VMContext.
     _own: Option<OwnDefinition<VMTagDefinition>>,
@@ -32,7 +34,8 @@ impl Tag {
         let own = OwnDefinition::new(VMTagDefinition { type_id });
         // SAFETY: freed with the data, which the store keeps until its end.
         let definition = unsafe { VmTag::new(own.pointer()) };
-        let data = TagData { type_id, definition, _own: Some(own) };
+        let len = ty.ty().raw().params.len();
+        let data = TagData { type_id, len, definition, _own: Some(own) };
         Tag { store: store.opaque.id(), id: store.opaque.tags.push(data) }
     }
 
@@ -48,7 +51,7 @@ impl Tag {
     /// Its type.
     pub fn ty(&self, store: impl AsContext) -> TagType {
         let store = store.as_context().opaque();
-        TagType::new(FuncType::from_id(store.engine(), store.tags[self.id(store)].type_id))
+        TagType::new(store.tags[self.id(store)].ty(store.engine()))
     }
 
     pub(crate) fn found(self, store: &StoreOpaque) -> Found {
@@ -59,9 +62,20 @@ impl Tag {
 
 impl TagData {
     /// A tag in a VMContext.
-    pub(crate) fn inline(type_id: u32, definition: VmTag) -> TagData {
+    pub(crate) fn inline(ty: &FuncType, definition: VmTag) -> TagData {
+        let (type_id, len) = (ty.id(), ty.raw().params.len());
         definition.set(type_id);
-        TagData { type_id, definition, _own: None }
+        TagData { type_id, len, definition, _own: None }
+    }
+
+    /// The function type whose parameters are the values of its exceptions.
+    pub(crate) fn ty(&self, engine: &Engine) -> FuncType {
+        FuncType::from_id(engine, self.type_id)
+    }
+
+    /// How many values its exceptions have.
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
     pub(crate) fn definition(&self) -> VmTag {

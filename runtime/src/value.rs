@@ -5,6 +5,7 @@ use precast_artifact::types as raw;
 use precast_artifact::vmcontext::ValRaw;
 
 use crate::error::{Result, TypeError};
+use crate::exception::ExnRef;
 use crate::func::Func;
 use crate::heap::ExternRef;
 use crate::store::StoreOpaque;
@@ -32,8 +33,8 @@ pub enum Val {
     ExternRef(Option<ExternRef>),
     /// The null of internal references, the only one of them that there is so far.
     AnyRef,
-    /// The null of references to exceptions.
-    ExnRef,
+    /// An exception or null.
+    ExnRef(Option<ExnRef>),
 }
 
 /// A reference: an element of a table.
@@ -46,8 +47,8 @@ pub enum Ref {
     Extern(Option<ExternRef>),
     /// The null of internal references.
     Any,
-    /// The null of references to exceptions.
-    Exn,
+    /// An exception or null.
+    Exn(Option<ExnRef>),
 }
 
 macro_rules! accessors {
@@ -90,6 +91,8 @@ accessors! {
     func_ref unwrap_func_ref Option<Func>: Val::FuncRef(func) => func;
     /// The value of the host or null, if it is an `externref`.
     extern_ref unwrap_extern_ref Option<ExternRef>: Val::ExternRef(reference) => reference;
+    /// The exception or null, if it is an `exnref`.
+    exn_ref unwrap_exn_ref Option<ExnRef>: Val::ExnRef(reference) => reference;
 }
 
 impl Val {
@@ -152,7 +155,7 @@ impl Val {
             Val::FuncRef(func) => Some(Ref::Func(func)),
             Val::ExternRef(reference) => Some(Ref::Extern(reference)),
             Val::AnyRef => Some(Ref::Any),
-            Val::ExnRef => Some(Ref::Exn),
+            Val::ExnRef(reference) => Some(Ref::Exn(reference)),
             _ => None,
         }
     }
@@ -167,7 +170,7 @@ impl Val {
             Val::FuncRef(_) => "funcref",
             Val::ExternRef(_) => "externref",
             Val::AnyRef => "anyref",
-            Val::ExnRef => "exnref",
+            Val::ExnRef(_) => "exnref",
         }
     }
 }
@@ -180,7 +183,7 @@ impl Ref {
                 Ref::Func(None)
             }
             raw::HeapType::Extern | raw::HeapType::NoExtern => Ref::Extern(None),
-            raw::HeapType::Exn | raw::HeapType::NoExn => Ref::Exn,
+            raw::HeapType::Exn | raw::HeapType::NoExn => Ref::Exn(None),
             raw::HeapType::Any
             | raw::HeapType::Eq
             | raw::HeapType::I31
@@ -195,7 +198,8 @@ impl Ref {
         match self {
             Ref::Func(func) => func.is_none(),
             Ref::Extern(reference) => reference.is_none(),
-            Ref::Any | Ref::Exn => true,
+            Ref::Exn(reference) => reference.is_none(),
+            Ref::Any => true,
         }
     }
 
@@ -253,7 +257,13 @@ impl Ref {
             Ref::Extern(reference) => {
                 Element::Ref(reference.map_or(0, |reference| reference.to_raw(store)))
             }
-            Ref::Any | Ref::Exn => Element::Ref(0),
+            Ref::Exn(Some(_)) if ty.heap == raw::HeapType::NoExn => {
+                return Err(mismatch(raw::ValType::Ref(ty), found));
+            }
+            Ref::Exn(reference) => {
+                Element::Ref(reference.map_or(0, |reference| reference.to_raw(store)))
+            }
+            Ref::Any => Element::Ref(0),
         })
     }
 
@@ -264,7 +274,9 @@ impl Ref {
             (Element::Ref(reference), raw::HeapType::Extern | raw::HeapType::NoExtern) => {
                 Ref::Extern(ExternRef::from_raw(store, reference))
             }
-            (Element::Ref(_), raw::HeapType::Exn | raw::HeapType::NoExn) => Ref::Exn,
+            (Element::Ref(reference), raw::HeapType::Exn | raw::HeapType::NoExn) => {
+                Ref::Exn(ExnRef::from_raw(store, reference))
+            }
             (Element::Ref(_), _) => Ref::Any,
         }
     }
@@ -280,7 +292,7 @@ impl From<Ref> for Val {
             Ref::Func(func) => Val::FuncRef(func),
             Ref::Extern(reference) => Val::ExternRef(reference),
             Ref::Any => Val::AnyRef,
-            Ref::Exn => Val::ExnRef,
+            Ref::Exn(reference) => Val::ExnRef(reference),
         }
     }
 }

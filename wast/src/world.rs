@@ -113,7 +113,7 @@ impl World {
             Value::Null(Family::Func) => Val::FuncRef(None),
             Value::Null(Family::Extern) => Val::ExternRef(None),
             Value::Null(Family::Any) => Val::AnyRef,
-            Value::Null(Family::Exn) => Val::ExnRef,
+            Value::Null(Family::Exn) => Val::ExnRef(None),
             Value::Extern(Some(number)) => {
                 Val::ExternRef(Some(ExternRef::new(&mut self.store, *number)?))
             }
@@ -135,7 +135,7 @@ impl World {
                 Value::Extern(reference.data(&self.store).downcast_ref::<u32>().copied())
             }
             Val::AnyRef => Value::Null(Family::Any),
-            Val::ExnRef => Value::Null(Family::Exn),
+            Val::ExnRef(None) => Value::Null(Family::Exn),
             value => return Err(Problem::other(format!("unknown kind of value: {value:?}"))),
         })
     }
@@ -151,6 +151,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         let kind = match error.kind() {
             ErrorKind::Compile => ProblemKind::Refused,
+            ErrorKind::Exception => ProblemKind::Exception,
             ErrorKind::Link => ProblemKind::Link,
             ErrorKind::Trap => match error.downcast_ref() {
                 Some(Trap::StackOverflow) => ProblemKind::Exhaustion,

@@ -5,27 +5,51 @@ use std::arch::asm;
 
 use libc::ucontext_t;
 
-/// Continues at `handler` with these stack and frame pointers, and 0 in the registers that
-/// carry an exception's payload.
+use super::Target;
+
+/// Lets this thread continue in generated code.
 ///
 /// # Safety
 ///
-/// An entry trampoline must have stored the three values, and its frame still be there.
-pub(crate) unsafe fn resume(sp: usize, fp: usize, handler: usize) -> ! {
-    // SAFETY: the caller promises a live entry frame; it reloads every other register.
+/// An entry trampoline must have stored the target's three values, or the code of the frame say
+/// that it is where the exception continues; the frame must still be there.
+pub(crate) unsafe fn resume(Target { pc, sp, fp, payload }: Target) -> ! {
+    // SAFETY: the caller promises a live frame; its code reloads every other register.
     unsafe {
         asm!(
             "mov sp, x2",
             "mov x29, x3",
-            "mov x0, #0",
-            "mov x1, #0",
             "br x4",
+            in("x0") payload[0],
+            in("x1") payload[1],
             in("x2") sp,
             in("x3") fp,
-            in("x4") handler,
+            in("x4") pc,
             options(noreturn),
         )
     }
+}
+
+/// Calls `use_it` with an address below which nothing is stored that the callers of this function
+/// hold, registers that calls preserve included.
+#[inline(never)]
+pub(crate) fn with_saved_registers<R>(use_it: impl FnOnce(usize) -> R) -> R {
+    let mut saved = [0u64; 10];
+    // SAFETY: stores to the array.
+    unsafe {
+        asm!(
+            "stp x19, x20, [{saved}]",
+            "stp x21, x22, [{saved}, #16]",
+            "stp x23, x24, [{saved}, #32]",
+            "stp x25, x26, [{saved}, #48]",
+            "stp x27, x28, [{saved}, #64]",
+            saved = in(reg) saved.as_mut_ptr(),
+            options(nostack, preserves_flags),
+        );
+    }
+    let result = use_it(saved.as_ptr().expose_provenance());
+    std::hint::black_box(&saved);
+    result
 }
 
 /// The program counter and the frame pointer at which a signal arrived.

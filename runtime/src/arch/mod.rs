@@ -6,9 +6,18 @@ mod aarch64;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::{fault_registers, redirect, resume};
+pub(crate) use aarch64::{fault_registers, redirect, resume, with_saved_registers};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{fault_registers, redirect, resume};
+pub(crate) use x86_64::{fault_registers, redirect, resume, with_saved_registers};
+
+/// Where generated code continues after an exception or a failure.
+pub(crate) struct Target {
+    pub(crate) pc: usize,
+    pub(crate) sp: usize,
+    pub(crate) fp: usize,
+    /// What goes to the registers that carry the payload of an exception.
+    pub(crate) payload: [usize; 2],
+}
 
 /// The caller's frame pointer and the return address of the frame at `fp`: both
 /// processors store them next to each other there.

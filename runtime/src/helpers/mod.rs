@@ -5,6 +5,7 @@
 //! whoever entered wasm, calls the function of its name, and notes errors and panics.
 #![allow(unsafe_code)] // Called by generated code.
 
+mod exceptions;
 mod memory;
 mod table;
 
@@ -14,7 +15,7 @@ use std::ptr::NonNull;
 
 use precast_artifact::for_each_helper;
 use precast_artifact::helper::{FAILED, HelperTable};
-use precast_artifact::vmcontext::VMFuncRef;
+use precast_artifact::vmcontext::{VMFuncRef, ValRaw};
 
 use crate::error::{ModuleError, Result};
 use crate::store::{InstanceId, StoreOpaque, VmStore};
@@ -110,6 +111,7 @@ unsafe fn run<O: Outcome>(
 
 /// The functions behind the shims.
 mod functions {
+    pub(super) use super::exceptions::{throw, throw_ref};
     pub(super) use super::memory::{data_drop, memory_copy, memory_fill, memory_grow, memory_init};
     pub(super) use super::table::{
         elem_drop, ref_func, table_copy, table_fill_func, table_fill_ref, table_func_ref,
@@ -121,6 +123,7 @@ macro_rules! param {
     (U32) => { u32 };
     (U64) => { u64 };
     (FuncRef) => { *mut VMFuncRef };
+    (Values) => { *const ValRaw };
 }
 
 macro_rules! argument {
@@ -145,6 +148,9 @@ macro_rules! shim {
             // SAFETY: called by a trampoline, directly.
             unsafe { trap::raise() }
         }
+    };
+    ($name:ident ($($param:ident: $ty:ident),*) -> Failure) => {
+        shim!($name ($($param: $ty),*) -> Nothing);
     };
     ($name:ident ($($param:ident: $ty:ident),*) -> Nothing) => {
         pub(super) unsafe extern "C" fn $name(vmctx: *mut c_void $(, $param: param!($ty))*) {

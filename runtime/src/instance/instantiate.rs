@@ -17,6 +17,7 @@ use crate::module::Module;
 use crate::store::{InstanceId, StoreInner, StoreOpaque, VmStore, check_count};
 use crate::table::{TableData, TableImage};
 use crate::tag::TagData;
+use crate::types::FuncType;
 use crate::vm::{VmContext, instance_word};
 
 /// Makes an instance and runs its start function.
@@ -195,7 +196,8 @@ fn make_tags(store: &mut StoreOpaque, instance: &mut InstanceData) -> Result<()>
         let definition = instance.vmctx.own_tag(TagIndex(index as u32)).ok_or(DAMAGED)?;
         let ty = instance.module.info().tags[index];
         let type_id = *instance.module.inner().type_ids().get(ty.as_usize()).ok_or(DAMAGED)?;
-        instance.tags.push(store.tags.push(TagData::inline(type_id, definition)));
+        let ty = FuncType::from_id(store.engine(), type_id);
+        instance.tags.push(store.tags.push(TagData::inline(&ty, definition)));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use crate::engine::Engine;
 use crate::error::{LimitError, Result};
+use crate::exception::Exceptions;
 use crate::func::HostFunctions;
 use crate::global::GlobalData;
 use crate::heap::Heap;
@@ -30,6 +31,7 @@ pub(crate) struct StoreOpaque {
     pub(crate) tags: Arena<TagId, TagData>,
     pub(crate) host_functions: HostFunctions,
     pub(crate) heap: Heap,
+    pub(crate) exceptions: Exceptions,
     /// Modules whose code something in the store may run.
     modules: Vec<Module>,
 }
@@ -93,6 +95,10 @@ impl<I: From<u32> + Into<usize>, D> Arena<I, D> {
         id
     }
 
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, D> {
+        self.items.iter()
+    }
+
     /// Two different items, to be changed both.
     pub(crate) fn pair_mut(&mut self, a: I, b: I) -> Option<(&mut D, &mut D)> {
         let [a, b] = self.items.get_disjoint_mut([a.into(), b.into()]).ok()?;
@@ -130,6 +136,7 @@ impl StoreOpaque {
             tags: Arena::new(),
             host_functions: HostFunctions::default(),
             heap: Heap::default(),
+            exceptions: Exceptions::default(),
             modules: Vec::new(),
         }
     }

@@ -13,8 +13,8 @@ use std::ptr::NonNull;
 use precast_artifact::trap::Trap;
 
 use super::backtrace::WasmBacktrace;
-use super::signals;
-use crate::arch;
+use super::{handlers, signals};
+use crate::arch::{self, Target};
 use crate::error::{Error, Result};
 use crate::store::{Registers, Shared, VmStore};
 
@@ -25,6 +25,8 @@ thread_local! {
 /// Why wasm was left before it returned.
 pub(crate) enum Failure {
     Error(Error),
+    /// Code threw the exception that is pending in the store.
+    Exception,
     Panic(Box<dyn Any + Send>),
 }
 
@@ -83,7 +85,7 @@ pub(crate) unsafe fn enter(
     match activation.failure.take() {
         Some(Failure::Error(error)) => Err(error),
         Some(Failure::Panic(payload)) => std::panic::resume_unwind(payload),
-        None => unreachable!("a call failed without a reason"),
+        Some(Failure::Exception) | None => unreachable!("a call failed without a reason"),
     }
 }
 
@@ -93,15 +95,22 @@ pub(crate) fn record(failure: Failure) {
         .expect("host functions and helpers run inside of activations");
 }
 
-/// Goes back to the newest entry, after a failure was recorded.
+/// Goes on after a failure was recorded: an exception in the handler that catches it, everything
+/// else at the newest entry.
 ///
 /// # Safety
 ///
 /// Wasm was left through a trampoline that calls this, and no frame between it and this
 /// call has anything to clean up.
 pub(crate) unsafe fn raise() -> ! {
-    with_newest(|activation| {
+    let target = with_newest(|activation| {
         let mut failure = activation.failure.take();
+        // SAFETY: the caller promises that wasm was left through a trampoline.
+        let catch = |failure| unsafe { handlers::catch(activation.shared, failure) };
+        let target = failure.as_mut().and_then(catch);
+        if target.is_some() {
+            return target;
+        }
         if let Some(Failure::Error(error)) = &mut failure
             && error.wasm_backtrace().is_none()
             && let Some(backtrace) = WasmBacktrace::of_thread(None)
@@ -109,9 +118,15 @@ pub(crate) unsafe fn raise() -> ! {
             error.set_backtrace(backtrace);
         }
         activation.failure.set(failure);
+        None
     });
     // SAFETY: the caller promises that only wasm and trampolines are left behind.
-    unsafe { resume() }
+    unsafe {
+        match target.flatten() {
+            Some(target) => arch::resume(target),
+            None => resume(),
+        }
+    }
 }
 
 /// Where the signal handler lets the thread continue after a fault of wasm code.
@@ -158,6 +173,17 @@ pub(crate) fn for_each(mut visit: impl FnMut(Shared, Registers)) {
     }
 }
 
+/// The frame pointer of the outermost entry into this store on this thread.
+pub(crate) fn outermost_entry(shared: Shared) -> Option<usize> {
+    let mut outermost = None;
+    for_each(|store, registers| {
+        if store == shared && registers.entry_fp != 0 {
+            outermost = Some(registers.entry_fp);
+        }
+    });
+    outermost
+}
+
 /// The store of the newest activation on this thread.
 pub(crate) fn newest_store() -> Option<Shared> {
     with_newest(|activation| activation.shared)
@@ -178,7 +204,9 @@ unsafe fn resume() -> ! {
     };
     // SAFETY: the newest entry trampoline wrote these; its frame is still there, because the
     // activation is.
-    unsafe { arch::resume(entry_sp, entry_fp, entry_handler) }
+    unsafe {
+        arch::resume(Target { pc: entry_handler, sp: entry_sp, fp: entry_fp, payload: [0; 2] })
+    }
 }
 
 #[inline(never)]

@@ -3,14 +3,16 @@
 //! ```text
 //! fault    -> signals::handle -> land -+-> failure and backtrace noted -> resume at the entry
 //! host fn, helper -> false -> raise ---+
+//!                                      +-> exception -> handlers::catch -> resume at the handler
 //! ```
 
 mod activation;
 mod backtrace;
 mod code_registry;
+mod handlers;
 mod signals;
 
-pub(crate) use activation::{Failure, enter, raise, record};
+pub(crate) use activation::{Failure, enter, outermost_entry, raise, record};
 pub use backtrace::{FrameInfo, WasmBacktrace};
 pub(crate) use code_registry::{CodeRange, deregister, register};
 pub(crate) use signals::install as install_signal_handlers;
