@@ -220,9 +220,11 @@ fn apply(linked: &mut LinkedCode, patch: &Patch) -> Result<(), String> {
 mod tests {
     use precast_artifact::helper::Helper;
     use precast_artifact::index::DefinedFuncIndex;
+    use precast_artifact::section::exceptions::{Catch, ExceptionTable, Frame};
     use precast_config::{CompilerSettings, CpuChoice};
 
     use super::*;
+    use crate::code::HandledCall;
     use crate::target::Target;
 
     fn target(name: &str) -> Target {
@@ -243,6 +245,13 @@ mod tests {
             references: references.iter().map(reference).collect(),
             traps: [(1, Trap::Unreachable)].into(),
             addresses: [(0, 7)].into(),
+            calls: [HandledCall {
+                return_address: 2,
+                frame: Frame { size: 16, vmctx: None },
+                handlers: 0..1,
+            }]
+            .into(),
+            handlers: [Handler { catch: Catch { tag: None, reference: false }, offset: 3 }].into(),
         }
     }
 
@@ -278,6 +287,10 @@ mod tests {
         assert_eq!(word(&linked.text, 104) as i32, 3 - 8);
         assert_eq!(linked.traps[3], (97, Trap::Unreachable));
         assert_eq!(linked.addresses[1], (32, 7));
+        let exceptions = linked.exceptions.finish();
+        let call = ExceptionTable::new(&exceptions).find(34).unwrap();
+        assert_eq!(call.frame.size, 16);
+        assert_eq!(call.handlers().next().unwrap().offset, 35);
     }
 
     #[test]

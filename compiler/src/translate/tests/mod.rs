@@ -1,6 +1,7 @@
 //! Translation, checked by the code generator's verifier and by what it makes of it.
 
 mod bounds;
+mod exceptions;
 mod golden;
 mod operators;
 mod simd;
