@@ -9,6 +9,7 @@ use precast_artifact::description::{BuildDescription, Collector, Target, Unfit};
 use precast_artifact::image::{ImageError, ImageParts, write};
 use precast_artifact::index::TypeIndex;
 use precast_artifact::module::Module;
+use precast_artifact::section::exceptions::ExceptionTableBuilder;
 use precast_artifact::section::functions::FunctionEntry;
 use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
 use precast_loader::{LoadError, Mapped, Placement, Sealed};
@@ -43,6 +44,7 @@ fn artifact(description: &BuildDescription, text: &[u8], relocations: Vec<Reloca
         trampolines: Vec::new(),
         traps: Vec::new(),
         addresses: Vec::new(),
+        exceptions: ExceptionTableBuilder::default(),
         elements: Vec::new(),
         data: Vec::new(),
         images: vec![3; 4096],

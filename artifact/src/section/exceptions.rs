@@ -330,7 +330,7 @@ mod tests {
 
         #[test]
         fn a_damaged_table_can_be_searched(at in any::<prop::sample::Index>(), byte in any::<u8>(), address in 0u32..2000) {
-            let call = |i: u32| (i % 3 * 16, Some(8), vec![(Some(i % 2), i % 5 == 0, i * 9), (None, true, i)]);
+            let call = |i: u32| (i % 3 * 16, Some(8), vec![(Some(i % 2), i.is_multiple_of(5), i * 9), (None, true, i)]);
             let mut bytes = encode(&(0..150).map(|i| (i * 13, call(i))).collect());
             let at = at.index(bytes.len());
             bytes[at] = byte;
