@@ -126,6 +126,25 @@ fn traps_are_not_caught() {
 }
 
 #[test]
+fn a_tail_call_leaves_the_handlers_behind() {
+    let mut store = Store::<()>::default();
+    let instance = instance(
+        &mut store,
+        r#"(module (tag $t (param i32))
+            (func $throw (param i32) (result i32) (throw $t (local.get 0)))
+            (func $leave (param i32) (result i32)
+                (block $all (try_table (catch_all $all) (return_call $throw (local.get 0))))
+                (i32.const -1))
+            (func (export "f") (param i32) (result i32)
+                (block $caught (result i32)
+                    (try_table (catch $t $caught) (drop (call $leave (local.get 0))))
+                    unreachable)))"#,
+        &[],
+    );
+    assert_eq!(call(&mut store, instance, "f", 4), 4);
+}
+
+#[test]
 fn values_that_live_across_a_call_are_there_in_the_handler() {
     let mut store = Store::<()>::default();
     let sets = |from: i32| -> String {

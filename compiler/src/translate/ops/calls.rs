@@ -4,8 +4,8 @@ use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    BlockArg, BlockCall, ExceptionTableData, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef, Type,
-    Value, types,
+    BlockArg, BlockCall, ExceptionTableData, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef,
+    Type, Value, types,
 };
 use precast_artifact::helper::Helper;
 use precast_artifact::index::{FuncIndex, TypeIndex};

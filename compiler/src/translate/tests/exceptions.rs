@@ -34,9 +34,9 @@ fn calls_inside_of_a_try_list_its_handlers() {
         block5:
         v5 = iconst.i32 1
         return v5
-        block6(v4: i32):
+        block6(v4: i32) cold:
         return v4
-        block7:
+        block7 cold:
         v6 = iconst.i32 2
         return v6",
     );
