@@ -87,6 +87,8 @@ const REFUSALS: &[Synonyms] = &[
         &[OUT_OF_ORDER, "function and code section have inconsistent lengths"],
     ),
     ("unexpected end", &[END_OF_FUNCTION, END_OF_INPUT, NOT_WASM, "branch depth too large"]),
+    // The text of the older exceptions is read, and refused for where it stands.
+    ("unexpected token", &["found outside `LegacyTry` block"]),
     ("unknown binary version", &["this is a WebAssembly component"]),
     ("zero byte expected", &["unknown memory 1"]),
     (
