@@ -28,6 +28,10 @@ pub(crate) struct SettingsArgs {
     #[arg(long, value_name = "NAME[=BOOL]", value_parser = parse_feature)]
     feature: Vec<(String, bool)>,
 
+    /// Have the operators of relaxed-simd give the same results on every processor
+    #[arg(long)]
+    relaxed_simd_deterministic: bool,
+
     /// Threads that compile at the same time [default: all processors]
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
@@ -50,7 +54,8 @@ enum Optimize {
 impl SettingsArgs {
     /// The configuration that the options ask for.
     pub(crate) fn config(&self) -> Result<Config> {
-        let SettingsArgs { target, cpu, optimize, set, feature, jobs } = self;
+        let SettingsArgs { target, cpu, optimize, set, feature, relaxed_simd_deterministic, jobs } =
+            self;
         let mut config = Config::new();
         let settings = config.compiler_settings_mut();
         settings.target.clone_from(target);
@@ -61,6 +66,7 @@ impl SettingsArgs {
             Optimize::Size => OptLevel::SpeedAndSize,
         };
         settings.flags.clone_from(set);
+        settings.relaxed_simd_deterministic = *relaxed_simd_deterministic;
         for (name, accept) in feature {
             settings.features.set(name, *accept)?;
         }

@@ -1,7 +1,7 @@
 //! The ways in which a script's modules get from wasm to running code.
 #![allow(unsafe_code, reason = "artifacts of this process's own making are loaded from a file")]
 
-use precast::{Config, Engine, Module, Result};
+use precast::{Config, CpuChoice, Engine, Module, OptLevel, Result};
 
 /// How the modules of a script are compiled and loaded. A script must give the same outcome
 /// in each.
@@ -13,31 +13,39 @@ pub enum Setup {
     InMemory,
     /// Compiled, written to a file as an artifact, and loaded from that file.
     ThroughFile,
+    /// Compiled without optimisation for the oldest processor of the architecture, with results
+    /// that are the same on all of them.
+    Baseline,
 }
 
 impl Setup {
     /// Every setup.
-    pub const ALL: &[Setup] = &[Setup::InMemory, Setup::ThroughFile];
+    pub const ALL: &[Setup] = &[Setup::InMemory, Setup::ThroughFile, Setup::Baseline];
 
     /// The name that reports use.
     pub fn name(self) -> &'static str {
         match self {
             Setup::InMemory => "in-memory",
             Setup::ThroughFile => "through-file",
+            Setup::Baseline => "baseline",
         }
     }
 
     /// Changes the settings that the setup is about.
-    pub(crate) fn configure(self, _config: &mut Config) {
+    pub(crate) fn configure(self, config: &mut Config) {
         match self {
             Setup::InMemory | Setup::ThroughFile => {}
+            Setup::Baseline => {
+                config.cpu(CpuChoice::Baseline).cranelift_opt_level(OptLevel::None);
+                config.relaxed_simd_deterministic(true);
+            }
         }
     }
 
     pub(crate) fn load(self, engine: &Engine, wasm: &[u8]) -> Result<Module> {
         let module = Module::from_binary(engine, wasm)?;
         match self {
-            Setup::InMemory => Ok(module),
+            Setup::InMemory | Setup::Baseline => Ok(module),
             Setup::ThroughFile => {
                 let file = tempfile::NamedTempFile::new()?;
                 std::fs::write(file.path(), module.serialize()?)?;

@@ -30,35 +30,46 @@ pub(super) fn address(libcall: LibCall) -> usize {
 }
 
 extern "C" fn ceil_f32(value: f32) -> f32 {
-    value.ceil()
+    quiet_f32(value.ceil())
 }
 
 extern "C" fn ceil_f64(value: f64) -> f64 {
-    value.ceil()
+    quiet_f64(value.ceil())
 }
 
 extern "C" fn floor_f32(value: f32) -> f32 {
-    value.floor()
+    quiet_f32(value.floor())
 }
 
 extern "C" fn floor_f64(value: f64) -> f64 {
-    value.floor()
+    quiet_f64(value.floor())
 }
 
 extern "C" fn trunc_f32(value: f32) -> f32 {
-    value.trunc()
+    quiet_f32(value.trunc())
 }
 
 extern "C" fn trunc_f64(value: f64) -> f64 {
-    value.trunc()
+    quiet_f64(value.trunc())
 }
 
 extern "C" fn nearest_f32(value: f32) -> f32 {
-    value.round_ties_even()
+    quiet_f32(value.round_ties_even())
 }
 
 extern "C" fn nearest_f64(value: f64) -> f64 {
-    value.round_ties_even()
+    quiet_f64(value.round_ties_even())
+}
+
+/// A NaN that signals becomes a quiet one, as instructions would have it and Rust's functions
+/// need not.
+fn quiet_f32(value: f32) -> f32 {
+    if value.is_nan() { f32::from_bits(value.to_bits() | 1 << 22) } else { value }
+}
+
+/// As [`quiet_f32`].
+fn quiet_f64(value: f64) -> f64 {
+    if value.is_nan() { f64::from_bits(value.to_bits() | 1 << 51) } else { value }
 }
 
 extern "C" fn fma_f32(a: f32, b: f32, c: f32) -> f32 {

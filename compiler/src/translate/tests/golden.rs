@@ -146,3 +146,153 @@ fn branches_use_comparisons_directly_and_blocks_only_where_needed() {
         return v10",
     );
 }
+
+#[test]
+fn vectors_keep_their_lanes_between_operators() {
+    assert_translation(
+        "(module (func (param v128 v128) (result v128)
+            (i32x4.add (i32x4.mul (local.get 0) (v128.const i32x4 1 2 3 4))
+                (f32x4.abs (local.get 1)))))",
+        "block0(v0: i64, v1: i64, v2: i8x16, v3: i8x16):
+        v4 = vconst.i8x16 const0
+        v5 = vconst.i32x4 const0
+        v6 = bitcast.i32x4 little v2
+        v7 = imul v6, v5
+        v8 = bitcast.i8x16 little v7
+        v9 = bitcast.f32x4 little v3
+        v10 = fabs v9
+        v11 = bitcast.i8x16 little v10
+        v12 = bitcast.i32x4 little v10
+        v13 = iadd v7, v12
+        v14 = bitcast.i8x16 little v13
+        return v14",
+    );
+}
+
+#[test]
+fn tail_calls_pass_on_the_own_context() {
+    assert_translation(
+        r#"(module (import "m" "f" (func $imported (param i32) (result i32)))
+            (func $own (param i32) (result i32) (local.get 0))
+            (func (param i32) (result i32)
+                (if (local.get 0) (then (return_call $own (local.get 0))))
+                (return_call $imported (local.get 0))))"#,
+        "block0(v0: i64, v1: i64, v2: i32):
+        brif v2, block1, block2
+        block1:
+        return_call fn0(v0, v0, v2)
+        block2:
+        v3 = load.i64 notrap aligned readonly can_move v0+header+0
+        v4 = load.i64 notrap aligned readonly can_move v0+header+8
+        return_call_indirect sig0, v3(v4, v0, v2)",
+    );
+}
+
+#[test]
+fn calls_through_typed_references_check_only_for_null() {
+    assert_translation(
+        "(module (type $t (func (param i32))) (table 4 4 (ref null $t))
+            (func (param i32 (ref null $t)) (call_ref $t (local.get 0) (local.get 1))))",
+        "block0(v0: i64, v1: i64, v2: i32, v3: i64):
+        v4 = load.i64 user11 aligned readonly v3
+        v5 = load.i64 notrap aligned readonly v3+16
+        call_indirect sig0, v4(v5, v0, v2)
+        return",
+    );
+    assert_translation(
+        "(module (type $t (func)) (table 4 4 (ref null $t))
+            (func (param i32) (call_indirect (type $t) (local.get 0))))",
+        "block0(v0: i64, v1: i64, v2: i32):
+        v6 = load.i64 notrap aligned readonly can_move v0+header+0
+        v3 = uextend.i64 v2
+        v4 = iconst.i64 4
+        v5 = icmp uge v3, v4
+        v7 = iconst.i64 3
+        v8 = ishl v3, v7
+        v9 = iadd v6, v8
+        v10 = iconst.i64 0
+        v11 = select_spectre_guard v5, v10, v9
+        v12 = load.i64 user12 aligned little region0 v11
+        brif v12, block2(v12), block1
+        block1 cold:
+        v14 = iconst.i32 0
+        v15 = call fn0(v0, v14, v3)
+        v16 = iconst.i64 1
+        v17 = bor v15, v16
+        jump block2(v17)
+        block2(v13: i64):
+        v18 = load.i64 user5 aligned readonly v13-1
+        v19 = load.i64 notrap aligned readonly v13+15
+        call_indirect sig1, v18(v19, v0)
+        return",
+    );
+}
+
+#[test]
+fn what_hints_call_unlikely_is_cold() {
+    assert_translation(
+        r#"(module (func (param i32 i32) (result i32)
+            (block $unlikely
+                (local.get 0)
+                (@metadata.code.branch_hint "\00") (br_if $unlikely)
+                (local.get 1)
+                (@metadata.code.branch_hint "\01")
+                (if (then (return (i32.const 1))) (else (br $unlikely)))
+                (return (i32.const 2)))
+            (loop (br_if 0 (local.get 1)))
+            (i32.const 3)))"#,
+        "block0(v0: i64, v1: i64, v2: i32, v3: i32):
+        v5 -> v3
+        v6 -> v3
+        brif v2, block1, block2
+        block2:
+        brif.i32 v3, block3, block4
+        block3:
+        v4 = iconst.i32 1
+        return v4
+        block4 cold:
+        jump block1
+        block1 cold:
+        jump block5
+        block5 cold:
+        brif.i32 v5, block5, block6
+        block6 cold:
+        v7 = iconst.i32 3
+        return v7",
+    );
+}
+
+#[test]
+fn a_branch_without_a_hint_keeps_its_target_warm() {
+    assert_translation(
+        r#"(module (func (param i32)
+            (block $out
+                (local.get 0)
+                (@metadata.code.branch_hint "\00") (br_if $out)
+                (br_if $out (local.get 0))
+                (local.get 0)
+                (@metadata.code.branch_hint "\01") (br_if $out)
+                (drop (i32.const 1)))))"#,
+        "block0(v0: i64, v1: i64, v2: i32):
+        brif v2, block1, block2
+        block2:
+        brif.i32 v2, block1, block3
+        block3:
+        brif.i32 v2, block1, block4
+        block4 cold:
+        v3 = iconst.i32 1
+        jump block1
+        block1:
+        return",
+    );
+}
+
+#[test]
+fn hints_that_are_not_accepted_change_nothing() {
+    let mut settings = settings(X86_64);
+    settings.features.branch_hinting = false;
+    let wat = r#"(module (func (param i32)
+        (local.get 0) (@metadata.code.branch_hint "\00") (if (then (nop)))))"#;
+    let functions = translate_with(wat, &settings, |_| ()).expect("a valid module");
+    assert!(!functions[0].display().to_string().contains("cold"));
+}
