@@ -134,7 +134,7 @@ pub enum Bounds {
     /// Every access is compared with the current length; the memory may move when it grows.
     /// Offsets below `guard` beyond a checked address are not checked again.
     Explicit {
-        /// Inaccessible address space behind the memory's current end, in bytes.
+        /// Inaccessible address space right behind the memory's current end, in bytes.
         guard: u64,
     },
 }
@@ -299,10 +299,15 @@ impl Bounds {
     /// reserved for a memory, with `guard` bytes behind it: by address space where the
     /// largest size that the memory can reach fits. Compilers decide so for the memories of
     /// modules, and runtimes for those of the host, so that one can stand in for the other.
+    ///
+    /// A memory whose own pages are not whole pages of the system has no guard: behind its
+    /// end comes the rest of a page that can be accessed.
     pub fn new(ty: &MemoryType, reservation: u64, guard: u64) -> Bounds {
         let whole_pages = ty.page_size_log2 == 16;
         let largest = ty.limits.max.unwrap_or(1 << 16).saturating_mul(ty.page_size());
-        if !ty.memory64 && whole_pages && largest <= reservation {
+        if !whole_pages {
+            Bounds::Explicit { guard: 0 }
+        } else if !ty.memory64 && largest <= reservation {
             Bounds::Guard { reservation, guard }
         } else {
             Bounds::Explicit { guard }
@@ -352,6 +357,7 @@ mod tests {
         assert!(!is_guard(&memory(None), 1 << 20));
         assert!(is_guard(&memory(Some(16)), 1 << 20) && !is_guard(&memory(Some(17)), 1 << 20));
         assert!(!is_guard(&MemoryType { memory64: true, ..memory(Some(3)) }, 4 << 30));
-        assert!(!is_guard(&MemoryType { page_size_log2: 0, ..memory(Some(3)) }, 4 << 30));
+        let bytes = MemoryType { page_size_log2: 0, ..memory(Some(3)) };
+        assert_eq!(Bounds::new(&bytes, 4 << 30, 7), Bounds::Explicit { guard: 0 });
     }
 }

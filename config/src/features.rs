@@ -71,6 +71,12 @@ proposals! {
     exceptions "exceptions" true
     /// The encoding of exceptions from before they were standardized: `try`, `catch`, `delegate`.
     legacy_exceptions "legacy-exceptions" true
+    /// Several memories.
+    multi_memory "multi-memory" true
+    /// Memories and tables with 64-bit indices.
+    memory64 "memory64" true
+    /// Memories with pages of 1 byte.
+    custom_page_sizes "custom-page-sizes" false
 }
 
 /// A proposal that does not exist, or that this version does not know.

@@ -72,6 +72,9 @@ pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
         branch_hinting: _,
         exceptions,
         legacy_exceptions,
+        multi_memory,
+        memory64,
+        custom_page_sizes,
     } = *features;
     let mut accepted = Wasmparser::FLOATS;
     // No proposal: it only takes `externref` away from the reference types when it is off.
@@ -90,6 +93,9 @@ pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
     accepted.set(Wasmparser::WIDE_ARITHMETIC, wide_arithmetic);
     accepted.set(Wasmparser::EXCEPTIONS, exceptions);
     accepted.set(Wasmparser::LEGACY_EXCEPTIONS, legacy_exceptions);
+    accepted.set(Wasmparser::MULTI_MEMORY, multi_memory);
+    accepted.set(Wasmparser::MEMORY64, memory64);
+    accepted.set(Wasmparser::CUSTOM_PAGE_SIZES, custom_page_sizes);
     accepted
 }
 

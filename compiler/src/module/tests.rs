@@ -198,14 +198,9 @@ fn missing_proposals_are_named() {
     for (proposal, text) in [
         ("threads", "(memory 1 1 shared)"),
         ("threads", "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))"),
-        ("memory64", "(memory i64 1)"),
-        ("memory64", "(table i64 1 funcref)"),
-        ("multi-memory", "(memory 1) (memory 1)"),
-        ("multi-memory", "(memory 1) (func (drop (i32.load 0 (i32.const 0)))) (memory 1)"),
         ("gc", "(type (struct))"),
         ("gc", "(rec (type (func)) (type (func)))"),
         ("gc", "(func (param i31ref))"),
-        ("custom-page-sizes", "(memory 1 (pagesize 1))"),
         ("stack-switching", "(type $f (func)) (type (cont $f))"),
     ] {
         let message = refusal(&wasm(&format!("(module {text})")), &Features::default());
@@ -247,6 +242,11 @@ fn proposals_that_are_switched_off_are_named() {
             "wide-arithmetic",
             "(func (drop (drop (i64.add128 (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)))))",
         ),
+        ("memory64", "(memory i64 1)"),
+        ("memory64", "(table i64 1 funcref)"),
+        ("multi-memory", "(memory 1) (memory 1)"),
+        ("multi-memory", "(memory 1) (func (drop (i32.load 0 (i32.const 0)))) (memory 1)"),
+        ("custom-page-sizes", "(memory 1 (pagesize 1))"),
     ] {
         let mut features = Features::default();
         features.set(proposal, false).unwrap();

@@ -139,7 +139,9 @@ impl MemoryData {
 /// The size that a memory's type never lets it exceed, in bytes.
 fn max_bytes(ty: &MemoryType) -> Option<usize> {
     let own = ty.limits.max.map(|max| max.saturating_mul(ty.page_size()));
-    let addressable = (!ty.memory64).then_some(1 << 32);
+    // The number of pages has 32 bits as well, which counts where a page is a byte.
+    let pages = u64::from(u32::MAX).saturating_mul(ty.page_size());
+    let addressable = (!ty.memory64).then_some(pages.min(1 << 32));
     let max = own.into_iter().chain(addressable).min()?;
     usize::try_from(max).ok()
 }

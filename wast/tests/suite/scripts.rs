@@ -27,10 +27,24 @@ const VERSIONS: &[(Folder, SpecVersion)] = &[
 ];
 
 /// Proposals that a folder's scripts were written without: what needs them must be refused.
-const REFUSED: &[(Folder, &[&str])] = &[(Folder("threads"), &["reference-types"])];
+const REFUSED: &[(Folder, &[&str])] = &[
+    (Folder("wasm-v2"), MEMORIES),
+    (Folder("wasm-v1"), MEMORIES),
+    (Folder("function-references"), MEMORIES),
+    (Folder("memory64"), &["multi-memory"]),
+    (Folder("multi-value"), MEMORIES),
+    (Folder("reference-types"), MEMORIES),
+    (Folder("threads"), &["reference-types"]),
+];
 
-/// Proposals that a folder's scripts need and that engines accept only when they are told to.
-const ACCEPTED: &[(Folder, &str)] = &[(Folder("wide-arithmetic"), "wide-arithmetic")];
+/// Proposals that give new meanings to bits of the binary format.
+const MEMORIES: &[&str] = &["memory64", "multi-memory"];
+
+/// Proposals that are off unless someone asks for them, and that a folder's scripts are about.
+const ACCEPTED: &[(Folder, &[&str])] = &[
+    (Folder("custom-page-sizes"), &["custom-page-sizes"]),
+    (Folder("wide-arithmetic"), &["wide-arithmetic"]),
+];
 
 /// The scripts in `tests/scripts`, for what the specification's do not cover.
 const OWN: Folder = Folder("precast");
@@ -54,12 +68,11 @@ impl Folder {
         let mut config = Config::new();
         // Scripts run in parallel already.
         config.jobs(Some(1)).cranelift_debug_verifier(true);
-        let refused = REFUSED.iter().filter(|(folder, _)| *folder == self);
-        for proposal in refused.flat_map(|(_, proposals)| *proposals) {
-            config.wasm_feature(proposal, false).expect("the proposal exists");
-        }
-        for &(_, proposal) in ACCEPTED.iter().filter(|(folder, _)| *folder == self) {
-            config.wasm_feature(proposal, true).expect("the proposal exists");
+        for (list, accept) in [(REFUSED, false), (ACCEPTED, true)] {
+            let proposals = list.iter().filter(|(folder, _)| *folder == self);
+            for proposal in proposals.flat_map(|(_, proposals)| *proposals) {
+                config.wasm_feature(proposal, accept).expect("the proposal exists");
+            }
         }
         config
     }

@@ -8,8 +8,8 @@ const FOUR_GIB: u64 = 4 << 30;
 const GUARD: u64 = 32 << 20;
 
 /// Translates an `i64.load` with `offset` from a memory with the text `limits`, after
-/// `change` had its way with the plan, and compares the code after the extension of
-/// the index `v2` to `v3`.
+/// `change` had its way with the plan, and compares the code. The index is `v2`, which is
+/// extended to `v3` when it has 32 bits.
 #[track_caller]
 fn assert_access(limits: &str, offset: u64, change: impl FnOnce(&mut MemoryPlan), expected: &str) {
     assert_access_with_flags(&[], limits, offset, change, expected);
@@ -23,9 +23,10 @@ fn assert_access_with_flags(
     change: impl FnOnce(&mut MemoryPlan),
     expected: &str,
 ) {
+    let index = if limits.starts_with("i64") { "i64" } else { "i32" };
     let wat = format!(
         "(module (memory {limits})
-            (func (param i32) (result i64) (i64.load offset={offset} (local.get 0))))"
+            (func (param {index}) (result i64) (i64.load offset={offset} (local.get 0))))"
     );
     let mut settings = settings(X86_64);
     for &(name, value) in flags {
@@ -36,7 +37,7 @@ fn assert_access_with_flags(
             .expect("a valid module");
     assert_code(
         &functions[0],
-        &format!("block0(v0: i64, v1: i64, v2: i32):\n{}", expected.trim_start()),
+        &format!("block0(v0: i64, v1: i64, v2: {index}):\n{}", expected.trim_start()),
     );
 }
 
@@ -225,4 +226,43 @@ fn without_mitigation_checks_trap() {
     v8 = load.i64 user2 little region1 v7+8
     return v8",
     );
+}
+
+#[test]
+fn indices_of_64_bits_are_compared_with_the_length() {
+    assert_access(
+        "i64 1",
+        8,
+        |_| (),
+        "
+    v3 = load.i64 notrap aligned little region0 v0+header+24
+    v4 = icmp ugt v2, v3
+    v5 = load.i64 notrap aligned little region0 v0+header+16
+    v6 = iadd v5, v2
+    v7 = iconst.i64 0
+    v8 = select_spectre_guard v4, v7, v6
+    v9 = load.i64 user2 little region1 v8+8
+    return v9",
+    );
+    // The sum of index and offset can overflow.
+    assert_access(
+        "i64 1",
+        GUARD,
+        |_| (),
+        "
+    v3 = load.i64 notrap aligned little region0 v0+header+24
+    v4 = iconst.i64 0x0200_0008
+    v5 = uadd_overflow_trap v2, v4, user2
+    v6 = icmp ugt v5, v3
+    v7 = load.i64 notrap aligned little region0 v0+header+16
+    v8 = iadd v7, v2
+    v9 = iconst.i64 0x0200_0000
+    v10 = iadd v8, v9
+    v11 = iconst.i64 0
+    v12 = select_spectre_guard v6, v11, v10
+    v13 = load.i64 user2 little region1 v12
+    return v13",
+    );
+    assert_access("i64 1", u64::MAX - 7, |_| (), "trap user2");
+    assert_access("i64 1 2", 0x2_0000 - 7, |_| (), "trap user2");
 }

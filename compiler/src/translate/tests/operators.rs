@@ -276,6 +276,61 @@ fn unreachable_code_is_skipped() {
 }
 
 #[test]
+fn wide_indices_and_several_memories_compile() {
+    let mut functions = String::new();
+    for (memory, index) in [("$wide", "i64"), ("$other", "i32"), ("$imported", "i64")] {
+        for (operator, ty) in [
+            ("load", "i32"),
+            ("load8_u", "i32"),
+            ("load16_s", "i64"),
+            ("load32_u", "i64"),
+            ("load", "f64"),
+        ] {
+            for offset in ["0", "16", "0xffff_ff00"] {
+                let address = format!("offset={offset} (local.get 0)");
+                let store = if operator == "load" { "store" } else { "store8" };
+                writeln!(
+                    functions,
+                    "(func (param {index}) (result {ty})
+                        ({ty}.{store} {memory} {address} ({ty}.const 1))
+                        ({ty}.{operator} {memory} {address}))"
+                )
+                .expect("strings take everything");
+            }
+        }
+        writeln!(
+            functions,
+            "(func (param {index}) (result {index} {index})
+                (memory.fill {memory} (local.get 0) (i32.const 1) (local.get 0))
+                (memory.init {memory} $data (local.get 0) (i32.const 1) (i32.const 2))
+                (memory.grow {memory} (local.get 0)) (memory.size {memory}))"
+        )
+        .expect("strings take everything");
+    }
+    compile_everywhere(&format!(
+        "(module
+            (import \"\" \"\" (memory $imported i64 1))
+            (memory $wide i64 1 0x1_0000_0000_0000) (memory $other 1 1)
+            (table $functions i64 1 9 funcref) (table $few 3 3 funcref)
+            (table $references i64 4 externref)
+            (type $f (func (param i64))) (data $data \"data\") (elem $elem func 0)
+            {functions}
+            (func (param i64 i32)
+                (memory.copy $wide $other (local.get 0) (local.get 1) (local.get 1))
+                (memory.copy $other $imported (local.get 1) (local.get 0) (local.get 1))
+                (memory.copy $wide $imported (local.get 0) (local.get 0) (local.get 0))
+                (table.copy $functions $few (local.get 0) (local.get 1) (local.get 1))
+                (table.copy $functions $functions (local.get 0) (local.get 0) (local.get 0))
+                (table.init $functions $elem (local.get 0) (local.get 1) (local.get 1))
+                (table.fill $references (local.get 0) (ref.null extern) (local.get 0))
+                (table.set $functions (local.get 0) (table.get $few (local.get 1)))
+                (table.set $references (local.get 0) (table.get $references (local.get 0)))
+                (drop (table.grow $references (ref.null extern) (table.size $functions)))
+                (call_indirect $functions (type $f) (local.get 0) (local.get 0))))"
+    ));
+}
+
+#[test]
 fn more_results_than_registers_compile() {
     let types = "i32 i64 f32 f64 externref funcref ".repeat(10);
     compile_everywhere(&format!(
