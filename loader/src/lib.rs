@@ -15,7 +15,8 @@
 //!
 //! let file = std::fs::File::open("app.precast")?;
 //! let mapped = Mapped::from_file(&file, 0, None, Placement::Map)?;
-//! let sealed = mapped.relocate(|_libcall| unimplemented!("addresses of library routines"))?.seal()?;
+//! # fn address_of(_: precast_artifact::section::relocations::LibCall) -> usize { 0 }
+//! let sealed = mapped.relocate(address_of)?.seal()?;
 //! println!("{} bytes of code", sealed.text().len());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
