@@ -32,6 +32,7 @@ def arguments():
 def main():
     options = arguments()
     config = wasmtime.Config()
+    config.wasm_exceptions = True
     if os.environ.get("ORACLE_CACHE"):
         config.cache = True
     engine = wasmtime.Engine(config)
