@@ -84,6 +84,11 @@ macro_rules! for_each_helper {
             throw Throw (tag: U32, values: Values) -> Failure
             /// `throw_ref`: the exception of a reference that is not null.
             throw_ref ThrowRef (exception: U32) -> Failure
+            /// `VMStoreContext::fuel` has reached 0. It is negative afterwards.
+            out_of_fuel OutOfFuel () -> Success
+            /// The epoch has reached `VMStoreContext::epoch_deadline`, or had when code last looked
+            /// at that.
+            new_epoch NewEpoch () -> Success
         }
     };
 }
@@ -143,7 +148,7 @@ mod tests {
     fn the_table_has_one_pointer_per_helper() {
         assert_eq!(size_of::<HelperTable>(), Helper::ALL.len() * 8);
         assert_eq!(std::mem::offset_of!(HelperTable, raise), Helper::Raise.offset() as usize);
-        let last = Helper::ThrowRef;
-        assert_eq!(std::mem::offset_of!(HelperTable, throw_ref), last.offset() as usize);
+        let last = Helper::NewEpoch;
+        assert_eq!(std::mem::offset_of!(HelperTable, new_epoch), last.offset() as usize);
     }
 }

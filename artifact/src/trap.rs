@@ -62,6 +62,10 @@ traps! {
       NullReference "null reference"
     12 /// An indirect call used an index beyond its table.
       UndefinedElement "undefined element"
+    13 /// The fuel of the store was consumed.
+      OutOfFuel "all fuel consumed by WebAssembly"
+    14 /// The epoch deadline of the store was reached, or the host ended the call otherwise.
+      Interrupt "interrupt"
 }
 
 impl Trap {

@@ -7,6 +7,7 @@
 //! knows them. Only 64-bit targets are supported.
 
 use std::ffi::c_void;
+use std::sync::atomic::AtomicU64;
 
 use crate::helper::HelperTable;
 use crate::index::{FuncIndex, FuncRefIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex};
@@ -79,6 +80,13 @@ pub struct VMStoreContext {
     pub heap_base: *mut u8,
     /// The size of the heap in bytes.
     pub heap_size: usize,
+    /// The fuel consumed, counted up from the negative of what there was: code that counts
+    /// fuel asks for more from 0 on.
+    pub fuel: i64,
+    /// Code that looks at epochs asks what to do from this one on.
+    pub epoch_deadline: u64,
+    /// The engine's epoch, which other threads raise.
+    pub epoch: *const AtomicU64,
 }
 
 /// A function that can be called from anywhere: what a function reference points to.

@@ -136,6 +136,8 @@ fn describe(wasm: &[u8], settings: &CompilerSettings, target: &Target) -> BuildD
         opt_level,
         features,
         relaxed_simd_deterministic,
+        consume_fuel,
+        epoch_interruption,
         memory_reservation,
         memory_guard,
         memory_image_limit,
@@ -148,6 +150,8 @@ fn describe(wasm: &[u8], settings: &CompilerSettings, target: &Target) -> BuildD
     let mut described = vec![
         ("opt_level".to_owned(), opt_level.name().to_owned()),
         ("relaxed_simd_deterministic".to_owned(), relaxed_simd_deterministic.to_string()),
+        ("consume_fuel".to_owned(), consume_fuel.to_string()),
+        ("epoch_interruption".to_owned(), epoch_interruption.to_string()),
         ("memory_reservation".to_owned(), memory_reservation.to_string()),
         ("memory_guard".to_owned(), memory_guard.to_string()),
         ("memory_image_limit".to_owned(), memory_image_limit.to_string()),

@@ -24,6 +24,12 @@ section! {
         /// Whether the vector operators of `relaxed-simd` have the same results on every processor,
         /// at the price of slower code.
         relaxed_simd_deterministic: bool as Switch = false;
+        /// Whether code counts the operators that it executes, and stops when a store's fuel is
+        /// used up.
+        consume_fuel: bool as Switch = false;
+        /// Whether code stops, or asks the host, when the engine's epoch reaches a store's
+        /// deadline.
+        epoch_interruption: bool as Switch = false;
         /// Address space that is reserved for a 32-bit memory, in bytes. Accesses below it need
         /// no bounds check.
         memory_reservation: u64 as Size = 4 << 30;

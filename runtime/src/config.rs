@@ -116,6 +116,31 @@ impl Config {
         self
     }
 
+    /// Whether wasm counts the operators that it executes and stops when its store has no fuel
+    /// left. Each costs one unit of fuel, except those that only shape the code: `nop`, `drop`,
+    /// `block`, `loop`, `else`, `end`, `return` and `unreachable`.
+    ///
+    /// Stores have no fuel at first: see [`Store::set_fuel`](crate::Store::set_fuel). Fuel is looked
+    /// at where functions and rounds of loops begin, and within long stretches in between: wasm
+    /// can consume a few thousand units more than there are before it stops.
+    ///
+    /// An engine refuses artifacts that were compiled with another choice.
+    pub fn consume_fuel(&mut self, enable: bool) -> &mut Config {
+        self.compiler.consume_fuel = enable;
+        self
+    }
+
+    /// Whether wasm stops when the epoch of its engine reaches the deadline of its store: see
+    /// [`Engine::increment_epoch`](crate::Engine::increment_epoch) and
+    /// [`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline). It costs less than fuel,
+    /// and when it happens is a matter of time and not of what was executed.
+    ///
+    /// An engine refuses artifacts that were compiled with another choice.
+    pub fn epoch_interruption(&mut self, enable: bool) -> &mut Config {
+        self.compiler.epoch_interruption = enable;
+        self
+    }
+
     /// Address space that is reserved for a 32-bit memory, in bytes.
     pub fn memory_reservation(&mut self, bytes: u64) -> &mut Config {
         self.compiler.memory_reservation = bytes;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::{Config, SignalHandlers};
 use crate::error::Result;
@@ -18,6 +19,7 @@ pub struct Engine(Arc<EngineInner>);
 struct EngineInner {
     config: Config,
     types: TypeRegistry,
+    epoch: AtomicU64,
 }
 
 impl Engine {
@@ -30,7 +32,11 @@ impl Engine {
         if config.get_signal_handlers() == SignalHandlers::Install {
             trap::install_signal_handlers()?;
         }
-        Ok(Engine(Arc::new(EngineInner { config: config.clone(), types: TypeRegistry::default() })))
+        Ok(Engine(Arc::new(EngineInner {
+            config: config.clone(),
+            types: TypeRegistry::default(),
+            epoch: AtomicU64::new(0),
+        })))
     }
 
     /// The settings that it was made with.
@@ -41,6 +47,20 @@ impl Engine {
     /// Whether two handles are to the same engine.
     pub fn same(a: &Engine, b: &Engine) -> bool {
         Arc::ptr_eq(&a.0, &b.0)
+    }
+
+    /// Begins the next epoch.
+    ///
+    /// Wasm that was compiled with [`Config::epoch_interruption`] compares the epoch with
+    /// the deadline of its store where functions and rounds of loops begin, so that it stops soon
+    /// after the deadline was reached. This may be called from any thread, and from signal
+    /// handlers.
+    pub fn increment_epoch(&self) {
+        self.0.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn epoch(&self) -> &AtomicU64 {
+        &self.0.epoch
     }
 
     pub(crate) fn types(&self) -> &TypeRegistry {

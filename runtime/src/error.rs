@@ -182,6 +182,18 @@ pub enum ModuleError {
         /// The engine's.
         engine: String,
     },
+    /// It was compiled with another choice for a setting that the engine relies on.
+    #[error(
+        "the artifact was compiled with `{setting}` {artifact}, and this engine has it {engine}"
+    )]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// `on` or `off`: the artifact's.
+        artifact: &'static str,
+        /// The engine's.
+        engine: &'static str,
+    },
     /// A part of it contradicts another.
     #[error("the artifact is damaged: {0}")]
     Damaged(&'static str),

@@ -69,7 +69,7 @@ pub use module::{LoadOptions, Module};
 pub use precast_artifact::trap::Trap;
 pub use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings, WasmFeatures};
 pub use precast_loader::{LoadError, Placement};
-pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
 pub use table::Table;
 pub use tag::Tag;
 pub use trap::{FrameInfo, WasmBacktrace};

@@ -1,7 +1,7 @@
 //! The ways in which a script's modules get from wasm to running code.
 #![allow(unsafe_code, reason = "artifacts of this process's own making are loaded from a file")]
 
-use precast::{Config, CpuChoice, Engine, Module, OptLevel, Result};
+use precast::{Config, CpuChoice, Engine, Module, OptLevel, Result, Store};
 
 /// How the modules of a script are compiled and loaded. A script must give the same outcome
 /// in each.
@@ -16,11 +16,14 @@ pub enum Setup {
     /// Compiled without optimisation for the oldest processor of the architecture, with results
     /// that are the same on all of them.
     Baseline,
+    /// Compiled so that fuel and epochs can stop it, and run with plenty of both.
+    Interruptible,
 }
 
 impl Setup {
     /// Every setup.
-    pub const ALL: &[Setup] = &[Setup::InMemory, Setup::ThroughFile, Setup::Baseline];
+    pub const ALL: &[Setup] =
+        &[Setup::InMemory, Setup::ThroughFile, Setup::Baseline, Setup::Interruptible];
 
     /// The name that reports use.
     pub fn name(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Setup {
             Setup::InMemory => "in-memory",
             Setup::ThroughFile => "through-file",
             Setup::Baseline => "baseline",
+            Setup::Interruptible => "interruptible",
         }
     }
 
@@ -39,13 +43,26 @@ impl Setup {
                 config.cpu(CpuChoice::Baseline).cranelift_opt_level(OptLevel::None);
                 config.relaxed_simd_deterministic(true);
             }
+            Setup::Interruptible => {
+                config.consume_fuel(true).epoch_interruption(true);
+            }
         }
+    }
+
+    /// A store in which scripts can run for as long as they like.
+    pub(crate) fn store(self, engine: &Engine) -> Result<Store<()>> {
+        let mut store = Store::new(engine, ());
+        if self == Setup::Interruptible {
+            store.set_fuel(u64::MAX)?;
+            store.set_epoch_deadline(1);
+        }
+        Ok(store)
     }
 
     pub(crate) fn load(self, engine: &Engine, wasm: &[u8]) -> Result<Module> {
         let module = Module::from_binary(engine, wasm)?;
         match self {
-            Setup::InMemory | Setup::Baseline => Ok(module),
+            Setup::InMemory | Setup::Baseline | Setup::Interruptible => Ok(module),
             Setup::ThroughFile => {
                 let file = tempfile::NamedTempFile::new()?;
                 std::fs::write(file.path(), module.serialize()?)?;

@@ -46,7 +46,7 @@ pub(crate) enum ProblemKind {
 
 impl World {
     pub(crate) fn new(engine: &Engine, setup: Setup, print: Print) -> Result<World, Problem> {
-        let mut store = Store::new(engine, ());
+        let mut store = setup.store(engine)?;
         let mut linker = Linker::new(engine);
         // The last instance that is registered under a name wins.
         linker.allow_shadowing(true);

@@ -47,6 +47,8 @@ fn every_setting_that_changes_code_changes_the_key_and_is_named() {
         flags: _,
         features: _,
         relaxed_simd_deterministic: _,
+        consume_fuel: _,
+        epoch_interruption: _,
         memory_reservation: _,
         memory_guard: _,
         memory_image_limit: _,
@@ -60,6 +62,8 @@ fn every_setting_that_changes_code_changes_the_key_and_is_named() {
     assert_eq!(changed(|s| s.opt_level = OptLevel::None), ["opt-level"]);
     assert_eq!(changed(|s| s.flags.push(flag("x", "5"))), ["flag.x"]);
     assert_eq!(changed(|s| s.relaxed_simd_deterministic = true), ["relaxed-simd-deterministic"]);
+    assert_eq!(changed(|s| s.consume_fuel = true), ["consume-fuel"]);
+    assert_eq!(changed(|s| s.epoch_interruption = true), ["epoch-interruption"]);
     assert_eq!(changed(|s| s.memory_reservation += 1), ["memory-reservation"]);
     assert_eq!(changed(|s| s.memory_guard += 1), ["memory-guard"]);
     assert_eq!(changed(|s| s.memory_image_limit += 1), ["memory-image-limit"]);

@@ -15,6 +15,7 @@ use crate::trap::trap_code;
 
 use super::control::ControlStack;
 use super::instance::Instance;
+use super::interrupts::Interrupts;
 use super::values::ValueStack;
 
 /// A function body that is being translated: what the families of operators work on.
@@ -27,6 +28,8 @@ pub(super) struct Body<'a> {
     pub(super) control: &'a mut ControlStack,
     /// What is known about the instance.
     pub(super) instance: Instance<'a>,
+    /// What can stop the function from outside.
+    pub(super) interrupts: Interrupts,
 }
 
 /// Values that a branch passes to its target.

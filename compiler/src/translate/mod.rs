@@ -14,6 +14,7 @@ mod body;
 mod control;
 mod handlers;
 mod instance;
+mod interrupts;
 mod legacy_tries;
 mod operator;
 mod ops;
@@ -41,6 +42,7 @@ use crate::symbol::Symbol;
 use self::body::Body;
 use self::control::ControlStack;
 use self::instance::{Instance, Links};
+use self::interrupts::Interrupts;
 use self::values::ValueStack;
 
 /// What every function of a module is translated with.
@@ -109,12 +111,18 @@ impl FunctionTranslator {
         self.control.clear(environment.module.function_types[function.as_usize()]);
         let mut builder = FunctionBuilder::new(func, &mut self.builder);
         let instance = Instance::new(environment, &mut builder, &mut self.links);
-        let mut body =
-            Body { builder, values: &mut self.values, control: &mut self.control, instance };
+        let mut body = Body {
+            builder,
+            values: &mut self.values,
+            control: &mut self.control,
+            instance,
+            interrupts: Interrupts::default(),
+        };
 
         body.define_params();
         let locals = function_body.get_locals_reader()?;
         let reader = define_locals(&mut body, locals, validator)?;
+        interrupts::enter(&mut body, environment.settings);
         let mut reader =
             OperatorsReader::new_with_allocs(reader, std::mem::take(&mut self.operators));
         while !reader.eof() {

@@ -22,6 +22,8 @@ pub(super) enum Region {
     Table(Entity),
     /// The value of a global.
     Global(Entity),
+    /// Fuel and epochs.
+    Interrupts,
 }
 
 /// Which memory, table or global.
@@ -79,6 +81,7 @@ impl Region {
             Region::Table(entity) => (2, entity),
             Region::Global(Entity::Own(index)) => (3, Entity::Own(index % GLOBAL_REGIONS)),
             Region::Global(Entity::Imported) => (3, Entity::Imported),
+            Region::Interrupts => (4, Entity::Imported),
         };
         let position = match entity {
             Entity::Imported => 0,
@@ -90,6 +93,7 @@ impl Region {
     fn description(self) -> Cow<'static, str> {
         let (kind, entity) = match self {
             Region::Definitions => return Cow::Borrowed("definitions"),
+            Region::Interrupts => return Cow::Borrowed("interrupts"),
             Region::Memory(entity) => ("memory", entity),
             Region::Table(entity) => ("table", entity),
             Region::Global(entity) => ("global", entity),

@@ -9,7 +9,7 @@ use crate::store::{
 
 /// The store of a host function that is being called, and the instance that calls it.
 pub struct Caller<'a, T: 'static> {
-    store: &'a mut StoreInner<T>,
+    pub(crate) store: &'a mut StoreInner<T>,
     instance: Option<InstanceId>,
 }
 

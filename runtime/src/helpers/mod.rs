@@ -6,6 +6,7 @@
 #![allow(unsafe_code)] // Called by generated code.
 
 mod exceptions;
+mod interrupts;
 mod memory;
 mod table;
 
@@ -112,6 +113,7 @@ unsafe fn run<O: Outcome>(
 /// The functions behind the shims.
 mod functions {
     pub(super) use super::exceptions::{throw, throw_ref};
+    pub(super) use super::interrupts::{new_epoch, out_of_fuel};
     pub(super) use super::memory::{data_drop, memory_copy, memory_fill, memory_grow, memory_init};
     pub(super) use super::table::{
         elem_drop, ref_func, table_copy, table_fill_func, table_fill_ref, table_func_ref,

@@ -10,11 +10,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use precast_artifact::description::BuildDescription;
 use precast_artifact::image::Sections;
 use precast_artifact::index::{FuncIndex, MemoryIndex, TypeIndex};
 use precast_artifact::module::{Export, ExportItem, ImportCounts, Module as ModuleInfo};
 use precast_artifact::types as raw;
 use precast_artifact::vmcontext::VMOffsets;
+use precast_config::CompilerSettings;
 use precast_loader::{Mapped, Placement, Sealed, Writable};
 
 pub(crate) use compile::is_compile_error;
@@ -143,6 +145,7 @@ impl Module {
             let (artifact, engine) = (collector.to_string(), COLLECTOR.to_string());
             return Err(ModuleError::Collector { artifact, engine }.into());
         }
+        check_settings(engine, mapped.description())?;
         let info = mapped.module();
         let type_ids = engine.types().register(&info.types)?;
         let too_large = |_| ModuleError::Damaged("it declares more than an instance can hold");
@@ -232,6 +235,23 @@ impl Module {
     pub fn get_export(&self, name: &str) -> Option<ExternType> {
         Some(self.0.export_type(self.0.export(name)?))
     }
+}
+
+/// Refuses code that does not stop when the engine counts on it, and code that would stop
+/// although nobody sets it any limits.
+fn check_settings(engine: &Engine, artifact: &BuildDescription) -> Result<(), ModuleError> {
+    let CompilerSettings { consume_fuel, epoch_interruption, .. } =
+        engine.config().compiler_settings();
+    for (setting, wanted) in
+        [("consume_fuel", consume_fuel), ("epoch_interruption", epoch_interruption)]
+    {
+        let found = artifact.setting(setting) == Some("true");
+        if found != *wanted {
+            let [artifact, engine] = [found, *wanted].map(|on| if on { "on" } else { "off" });
+            return Err(ModuleError::Setting { setting, artifact, engine });
+        }
+    }
+    Ok(())
 }
 
 impl ModuleInner {

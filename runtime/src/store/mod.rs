@@ -1,6 +1,7 @@
 //! A store: everything that wasm instances own, and the host's data beside it.
 
 mod context;
+mod interrupts;
 mod opaque;
 mod shared;
 
@@ -8,10 +9,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
+pub use interrupts::UpdateDeadline;
 pub(crate) use opaque::{GlobalId, InstanceId, MemoryId, StoreOpaque, TableId, TagId, check_count};
 pub(crate) use shared::{Registers, Shared};
 
 use crate::engine::Engine;
+use crate::error::Result;
 use crate::limits::ResourceLimiter;
 
 /// All instances that can refer to each other, what they own, and a `T` of the host.
@@ -33,9 +36,10 @@ pub struct Store<T: 'static> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StoreId(u64);
 
-pub(crate) struct StoreInner<T> {
+pub(crate) struct StoreInner<T: 'static> {
     pub(crate) opaque: StoreOpaque,
     limiter: Option<Limiter<T>>,
+    epoch_callback: Option<interrupts::EpochCallback<T>>,
     pub(crate) data: T,
 }
 
@@ -47,6 +51,9 @@ pub(crate) trait VmStore {
 
     /// The store and its limiter.
     fn parts(&mut self) -> (&mut StoreOpaque, Option<&mut dyn ResourceLimiter>);
+
+    /// Decides what happens to wasm that has found its deadline reached; `Ok` lets it go on.
+    fn epoch_reached(&mut self) -> Result<()>;
 }
 
 impl StoreId {
@@ -60,7 +67,7 @@ impl<T: 'static> Store<T> {
     /// An empty store with this data.
     pub fn new(engine: &Engine, data: T) -> Store<T> {
         let opaque = StoreOpaque::new(StoreId::next(), engine);
-        Store { inner: Box::new(StoreInner { opaque, limiter: None, data }) }
+        Store { inner: Box::new(StoreInner { opaque, limiter: None, epoch_callback: None, data }) }
     }
 
     /// The host's data.
@@ -104,6 +111,10 @@ impl<T: 'static> VmStore for StoreInner<T> {
             None => None,
         };
         (&mut self.opaque, limiter)
+    }
+
+    fn epoch_reached(&mut self) -> Result<()> {
+        self.update_deadline()
     }
 }
 

@@ -128,7 +128,8 @@ impl StoreOpaque {
         StoreOpaque {
             id,
             engine: engine.clone(),
-            shared: Shared::new(settings.max_wasm_stack, settings.backtrace_frames),
+            // The epoch belongs to the engine, which the store keeps.
+            shared: Shared::new(settings, engine.epoch()),
             instances: Arena::new(),
             memories: Arena::new(),
             tables: Arena::new(),

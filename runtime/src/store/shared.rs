@@ -2,8 +2,10 @@
 #![allow(unsafe_code)] // The memory is shared with generated code.
 
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 
 use precast_artifact::vmcontext::VMStoreContext;
+use precast_config::RuntimeSettings;
 
 use super::VmStore;
 
@@ -17,6 +19,8 @@ struct StoreShared {
     current: Option<NonNull<dyn VmStore>>,
     max_wasm_stack: usize,
     backtrace_frames: usize,
+    /// Fuel that does not fit the counter of generated code.
+    fuel_reserve: u64,
 }
 
 /// A pointer to that part. It is followed only while its store is alive: by the store, by
@@ -42,7 +46,9 @@ pub(crate) struct Registers {
 
 impl Shared {
     /// Allocates the shared part of a store, which frees it with [`Shared::free`].
-    pub(crate) fn new(max_wasm_stack: usize, backtrace_frames: usize) -> Shared {
+    /// `epoch` stays where it is as long as the store lives.
+    pub(crate) fn new(settings: &RuntimeSettings, epoch: &AtomicU64) -> Shared {
+        let RuntimeSettings { max_wasm_stack, backtrace_frames, .. } = *settings;
         let vm = VMStoreContext {
             stack_limit: usize::MAX,
             entry_fp: 0,
@@ -51,8 +57,12 @@ impl Shared {
             exit_fp: 0,
             heap_base: std::ptr::null_mut(),
             heap_size: 0,
+            fuel: 0,
+            epoch_deadline: 0,
+            epoch,
         };
-        let shared = StoreShared { vm, current: None, max_wasm_stack, backtrace_frames };
+        let shared =
+            StoreShared { vm, current: None, max_wasm_stack, backtrace_frames, fuel_reserve: 0 };
         Shared(NonNull::from(Box::leak(Box::new(shared))))
     }
 
@@ -108,6 +118,9 @@ impl Shared {
             exit_fp,
             heap_base: _,
             heap_size: _,
+            fuel: _,
+            epoch_deadline: _,
+            epoch: _,
         } = unsafe { &(*self.0.as_ptr()).vm };
         Registers {
             stack_limit: *stack_limit,
@@ -126,6 +139,35 @@ impl Shared {
         vm.entry_sp = registers.entry_sp;
         vm.entry_handler = registers.entry_handler;
         vm.exit_fp = registers.exit_fp;
+    }
+
+    /// What is left of the fuel.
+    pub(crate) fn fuel(self) -> u64 {
+        // SAFETY: as above.
+        let (consumed, reserve) =
+            unsafe { ((*self.0.as_ptr()).vm.fuel, (*self.0.as_ptr()).fuel_reserve) };
+        // Code may have consumed a little more than there was.
+        reserve.saturating_add_signed(consumed.saturating_neg())
+    }
+
+    pub(crate) fn set_fuel(self, fuel: u64) {
+        let counted = fuel.min(i64::MAX as u64);
+        // SAFETY: as above.
+        unsafe {
+            (*self.0.as_ptr()).vm.fuel = -(counted as i64);
+            (*self.0.as_ptr()).fuel_reserve = fuel - counted;
+        }
+    }
+
+    /// The first epoch in which wasm stops.
+    pub(crate) fn epoch_deadline(self) -> u64 {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).vm.epoch_deadline }
+    }
+
+    pub(crate) fn set_epoch_deadline(self, epoch: u64) {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).vm.epoch_deadline = epoch }
     }
 
     pub(crate) fn set_stack_limit(self, limit: usize) {

@@ -10,6 +10,7 @@ use cranelift_codegen::ir::types::{F32, F64, I8, I16, I32, I64};
 use wasmparser::Operator;
 
 use super::body::Body;
+use super::interrupts;
 use super::ops::calls::CallKind;
 use super::ops::{
     bulk, calls, control, exceptions, memory, numeric, reference, table, variable, wide,
@@ -24,8 +25,12 @@ pub(super) struct Unsupported(String);
 /// the nesting of blocks matters, because it says where reachable code begins again.
 pub(super) fn step(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), Unsupported> {
     if body.control.is_reachable() {
-        return translate(body, operator);
+        interrupts::before(body, operator);
+        translate(body, operator)?;
+        interrupts::after(body, operator);
+        return Ok(());
     }
+    interrupts::unreachable(body);
     match operator {
         Operator::Block { .. }
         | Operator::Loop { .. }

@@ -128,7 +128,11 @@ pub(super) fn call_helper(body: &mut Body<'_>, helper: Helper, args: &[Value]) -
 }
 
 /// Calls a helper without a result, with `args` after the VMContext.
-pub(super) fn call_helper_for_effect(body: &mut Body<'_>, helper: Helper, args: &[Value]) {
+pub(in crate::translate) fn call_helper_for_effect(
+    body: &mut Body<'_>,
+    helper: Helper,
+    args: &[Value],
+) {
     call_helper_inst(body, helper, args);
 }
 

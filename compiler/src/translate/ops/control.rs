@@ -13,6 +13,7 @@ use crate::module::BranchHint;
 use crate::signature::value_type;
 use crate::translate::body::Body;
 use crate::translate::control::{Frame, FrameKind};
+use crate::translate::interrupts;
 
 use super::exceptions;
 
@@ -102,8 +103,7 @@ pub(in crate::translate) fn end(body: &mut Body<'_>) {
         body.values.truncate(frame.height);
     }
     if frame.kind == FrameKind::Function && body.control.is_reachable() {
-        let results = SmallVec::<[Value; 4]>::from_slice(body.values.top(body.values.len()));
-        body.ins().return_(&results);
+        return_(body);
     }
 }
 
@@ -173,6 +173,7 @@ pub(in crate::translate) fn br_table(body: &mut Body<'_>, table: &BrTable<'_>) {
 
 /// `return`.
 pub(in crate::translate) fn return_(body: &mut Body<'_>) {
+    interrupts::leave(body);
     let count = body.builder.func.signature.returns.len();
     let results = SmallVec::<[Value; 4]>::from_slice(body.values.top(count));
     body.ins().return_(&results);

@@ -18,6 +18,7 @@ use wasmparser::{BlockType, TryTable};
 use crate::signature::{POINTER, value_flags, value_type};
 use crate::translate::body::Body;
 use crate::translate::control::FrameKind;
+use crate::translate::interrupts;
 use crate::trap::trap_code;
 
 use super::calls::call_throwing_helper;
@@ -163,6 +164,7 @@ fn payload(body: &Body<'_>, catch: Catch) -> SmallVec<[BlockArg; 2]> {
 fn arrive(body: &mut Body<'_>, block: Block, catch: Catch) -> Option<Value> {
     body.control.set_cold(true);
     body.continue_in(block);
+    interrupts::resume(body);
     let params: SmallVec<[Value; 2]> = body.builder.block_params(block).into();
     let exception = catch.reference.then(|| body.ins().ireduce(types::I32, params[0]));
     if let Some(tag) = catch.tag

@@ -3,6 +3,7 @@
 mod bounds;
 mod exceptions;
 mod golden;
+mod interrupts;
 mod operators;
 mod simd;
 
