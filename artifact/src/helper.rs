@@ -38,7 +38,7 @@ pub enum HelperResult {
 }
 
 /// What a [`HelperResult::ValueOrFailed`] helper returns after it recorded an error. No
-/// page or element count and no "cannot grow" (-1) has this value.
+/// count of pages, elements or threads and no "cannot grow" (-1) has this value.
 pub const FAILED: u64 = -2_i64 as u64;
 
 /// Calls `$callback!` with the table of helpers, one entry as
@@ -60,6 +60,13 @@ macro_rules! for_each_helper {
             memory_init MemoryInit (memory: U32, data: U32, dst: U64, src: U32, len: U32) -> Success
             /// `data.drop`.
             data_drop DataDrop (data: U32) -> Nothing
+            /// `memory.atomic.wait32`: 0 when it was woken, 1 when the value was another, 2 when the
+            /// time was up.
+            memory_atomic_wait32 MemoryAtomicWait32 (memory: U32, address: U64, expected: U32, timeout: U64) -> ValueOrFailed
+            /// `memory.atomic.wait64`: as `memory.atomic.wait32`.
+            memory_atomic_wait64 MemoryAtomicWait64 (memory: U32, address: U64, expected: U64, timeout: U64) -> ValueOrFailed
+            /// `memory.atomic.notify`: how many were woken.
+            memory_atomic_notify MemoryAtomicNotify (memory: U32, address: U64, count: U32) -> ValueOrFailed
             /// An element of a table of functions that has not been read before. The index is in
             /// bounds. The result is untagged.
             table_func_ref TableFuncRef (table: U32, index: U64) -> FuncRef

@@ -66,6 +66,8 @@ traps! {
       OutOfFuel "all fuel consumed by WebAssembly"
     14 /// The epoch deadline of the store was reached, or the host ended the call otherwise.
       Interrupt "interrupt"
+    15 /// A wait on a memory that is not shared, where nobody could end it.
+      AtomicWaitNonShared "expected shared memory"
 }
 
 impl Trap {

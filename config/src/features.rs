@@ -77,6 +77,8 @@ proposals! {
     memory64 "memory64" true
     /// Memories with pages of 1 byte.
     custom_page_sizes "custom-page-sizes" false
+    /// Shared memories and atomic operators.
+    threads "threads" true
 }
 
 /// A proposal that does not exist, or that this version does not know.

@@ -75,6 +75,7 @@ pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
         multi_memory,
         memory64,
         custom_page_sizes,
+        threads,
     } = *features;
     let mut accepted = Wasmparser::FLOATS;
     // No proposal: it only takes `externref` away from the reference types when it is off.
@@ -96,6 +97,7 @@ pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
     accepted.set(Wasmparser::MULTI_MEMORY, multi_memory);
     accepted.set(Wasmparser::MEMORY64, memory64);
     accepted.set(Wasmparser::CUSTOM_PAGE_SIZES, custom_page_sizes);
+    accepted.set(Wasmparser::THREADS, threads);
     accepted
 }
 

@@ -196,8 +196,6 @@ fn other_binaries_are_refused() {
 #[test]
 fn missing_proposals_are_named() {
     for (proposal, text) in [
-        ("threads", "(memory 1 1 shared)"),
-        ("threads", "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))"),
         ("gc", "(type (struct))"),
         ("gc", "(rec (type (func)) (type (func)))"),
         ("gc", "(func (param i31ref))"),

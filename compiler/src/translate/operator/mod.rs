@@ -4,16 +4,17 @@
 
 mod simd;
 
-use cranelift_codegen::ir::Opcode;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F64, I8, I16, I32, I64};
+use cranelift_codegen::ir::{AtomicRmwOp as Rmw, Opcode};
+use precast_artifact::helper::Helper;
 use wasmparser::Operator;
 
 use super::body::Body;
 use super::interrupts;
 use super::ops::calls::CallKind;
 use super::ops::{
-    bulk, calls, control, exceptions, memory, numeric, reference, table, variable, wide,
+    atomic, bulk, calls, control, exceptions, memory, numeric, reference, table, variable, wide,
 };
 
 /// An operator of a proposal that is not translated. Validation refuses those first.
@@ -134,6 +135,102 @@ fn translate(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), Unsuppo
         Op::ElemDrop { elem_index } => bulk::elem_drop(body, elem_index),
         Op::TableCopy { dst_table, src_table } => bulk::table_copy(body, dst_table, src_table),
         Op::TableFill { table } => bulk::table_fill(body, table),
+
+        Op::I32AtomicLoad8U { ref memarg } => atomic::load(body, memarg, I8, I32),
+        Op::I32AtomicLoad16U { ref memarg } => atomic::load(body, memarg, I16, I32),
+        Op::I32AtomicLoad { ref memarg } => atomic::load(body, memarg, I32, I32),
+        Op::I64AtomicLoad8U { ref memarg } => atomic::load(body, memarg, I8, I64),
+        Op::I64AtomicLoad16U { ref memarg } => atomic::load(body, memarg, I16, I64),
+        Op::I64AtomicLoad32U { ref memarg } => atomic::load(body, memarg, I32, I64),
+        Op::I64AtomicLoad { ref memarg } => atomic::load(body, memarg, I64, I64),
+        Op::I32AtomicStore8 { ref memarg } | Op::I64AtomicStore8 { ref memarg } => {
+            atomic::store(body, memarg, I8)
+        }
+        Op::I32AtomicStore16 { ref memarg } | Op::I64AtomicStore16 { ref memarg } => {
+            atomic::store(body, memarg, I16)
+        }
+        Op::I32AtomicStore { ref memarg } | Op::I64AtomicStore32 { ref memarg } => {
+            atomic::store(body, memarg, I32)
+        }
+        Op::I64AtomicStore { ref memarg } => atomic::store(body, memarg, I64),
+        Op::I32AtomicRmw8AddU { ref memarg } | Op::I64AtomicRmw8AddU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Add, I8)
+        }
+        Op::I32AtomicRmw16AddU { ref memarg } | Op::I64AtomicRmw16AddU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Add, I16)
+        }
+        Op::I32AtomicRmwAdd { ref memarg } | Op::I64AtomicRmw32AddU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Add, I32)
+        }
+        Op::I64AtomicRmwAdd { ref memarg } => atomic::rmw(body, memarg, Rmw::Add, I64),
+        Op::I32AtomicRmw8SubU { ref memarg } | Op::I64AtomicRmw8SubU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Sub, I8)
+        }
+        Op::I32AtomicRmw16SubU { ref memarg } | Op::I64AtomicRmw16SubU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Sub, I16)
+        }
+        Op::I32AtomicRmwSub { ref memarg } | Op::I64AtomicRmw32SubU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Sub, I32)
+        }
+        Op::I64AtomicRmwSub { ref memarg } => atomic::rmw(body, memarg, Rmw::Sub, I64),
+        Op::I32AtomicRmw8AndU { ref memarg } | Op::I64AtomicRmw8AndU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::And, I8)
+        }
+        Op::I32AtomicRmw16AndU { ref memarg } | Op::I64AtomicRmw16AndU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::And, I16)
+        }
+        Op::I32AtomicRmwAnd { ref memarg } | Op::I64AtomicRmw32AndU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::And, I32)
+        }
+        Op::I64AtomicRmwAnd { ref memarg } => atomic::rmw(body, memarg, Rmw::And, I64),
+        Op::I32AtomicRmw8OrU { ref memarg } | Op::I64AtomicRmw8OrU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Or, I8)
+        }
+        Op::I32AtomicRmw16OrU { ref memarg } | Op::I64AtomicRmw16OrU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Or, I16)
+        }
+        Op::I32AtomicRmwOr { ref memarg } | Op::I64AtomicRmw32OrU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Or, I32)
+        }
+        Op::I64AtomicRmwOr { ref memarg } => atomic::rmw(body, memarg, Rmw::Or, I64),
+        Op::I32AtomicRmw8XorU { ref memarg } | Op::I64AtomicRmw8XorU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Xor, I8)
+        }
+        Op::I32AtomicRmw16XorU { ref memarg } | Op::I64AtomicRmw16XorU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Xor, I16)
+        }
+        Op::I32AtomicRmwXor { ref memarg } | Op::I64AtomicRmw32XorU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Xor, I32)
+        }
+        Op::I64AtomicRmwXor { ref memarg } => atomic::rmw(body, memarg, Rmw::Xor, I64),
+        Op::I32AtomicRmw8XchgU { ref memarg } | Op::I64AtomicRmw8XchgU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Xchg, I8)
+        }
+        Op::I32AtomicRmw16XchgU { ref memarg } | Op::I64AtomicRmw16XchgU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Xchg, I16)
+        }
+        Op::I32AtomicRmwXchg { ref memarg } | Op::I64AtomicRmw32XchgU { ref memarg } => {
+            atomic::rmw(body, memarg, Rmw::Xchg, I32)
+        }
+        Op::I64AtomicRmwXchg { ref memarg } => atomic::rmw(body, memarg, Rmw::Xchg, I64),
+        Op::I32AtomicRmw8CmpxchgU { ref memarg } | Op::I64AtomicRmw8CmpxchgU { ref memarg } => {
+            atomic::compare_exchange(body, memarg, I8)
+        }
+        Op::I32AtomicRmw16CmpxchgU { ref memarg } | Op::I64AtomicRmw16CmpxchgU { ref memarg } => {
+            atomic::compare_exchange(body, memarg, I16)
+        }
+        Op::I32AtomicRmwCmpxchg { ref memarg } | Op::I64AtomicRmw32CmpxchgU { ref memarg } => {
+            atomic::compare_exchange(body, memarg, I32)
+        }
+        Op::I64AtomicRmwCmpxchg { ref memarg } => atomic::compare_exchange(body, memarg, I64),
+        Op::AtomicFence => atomic::fence(body),
+        Op::MemoryAtomicWait32 { ref memarg } => {
+            atomic::wait(body, memarg, Helper::MemoryAtomicWait32)
+        }
+        Op::MemoryAtomicWait64 { ref memarg } => {
+            atomic::wait(body, memarg, Helper::MemoryAtomicWait64)
+        }
+        Op::MemoryAtomicNotify { ref memarg } => atomic::notify(body, memarg),
 
         Op::TableGet { table } => table::get(body, table),
         Op::TableSet { table } => table::set(body, table),

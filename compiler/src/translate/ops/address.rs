@@ -30,6 +30,16 @@ pub(super) struct Address {
     pub(super) flags: MemFlags,
 }
 
+impl Address {
+    /// The pointer with the offset added, for instructions that take none.
+    pub(super) fn pointer(&self, body: &mut Body<'_>) -> Value {
+        match i64::from(self.offset) {
+            0 => self.base,
+            offset => body.ins().iadd_imm_s(self.base, offset),
+        }
+    }
+}
+
 /// What keeps an access inside its memory.
 enum Check {
     /// The address space around the memory: whatever is not part of it faults.
@@ -63,8 +73,24 @@ impl Memory {
         self.plan.ty.page_size_log2
     }
 
-    /// Its current size in bytes.
-    pub(super) fn length(&self, body: &mut Body<'_>) -> Value {
+    /// Its current size in bytes, which for a shared memory is in the order of all threads'
+    /// atomic accesses.
+    pub(super) fn size(&self, body: &mut Body<'_>) -> Value {
+        match self.fixed_length() {
+            None if self.plan.ty.shared => {
+                let location = self.definition(body).field(offset_of!(VMMemoryDefinition, length));
+                let pointer = body.ins().iadd_imm_s(location.base, i64::from(location.offset));
+                let flags = Region::Definitions.trusted(body.builder.func);
+                body.ins().atomic_load(types::I64, flags, pointer)
+            }
+            _ => self.length(body),
+        }
+    }
+
+    /// Its size in bytes, as checks compare with it. That of a shared memory may be an earlier
+    /// one, but none from before what this thread knows of: it only rises, and atomic
+    /// operators, without which a thread learns nothing of others, are barriers to this load.
+    fn length(&self, body: &mut Body<'_>) -> Value {
         match self.fixed_length() {
             Some(length) => body.const64(length),
             None => {
@@ -110,6 +136,41 @@ impl Memory {
         }
         let flags = body.instance.memory_flags(body.builder.func, self.index);
         Some(Address { base, offset: Offset32::new(offset), flags })
+    }
+
+    /// As [`access`](Self::access), for an atomic access. It must be aligned, which is checked
+    /// first.
+    pub(super) fn atomic_access(
+        self,
+        body: &mut Body<'_>,
+        memarg: &MemArg,
+        size: u32,
+    ) -> Option<Address> {
+        let low_bits = i64::from(size) - 1;
+        if low_bits != 0 {
+            let index = body.values.top(1)[0];
+            // What the sum carries beyond the width of the index makes no difference.
+            let address = match memarg.offset.cast_signed() & low_bits {
+                0 => index,
+                offset => body.ins().iadd_imm_s(index, offset),
+            };
+            let unaligned = body.ins().band_imm_u(address, low_bits);
+            body.ins().trapnz(unaligned, trap_code(Trap::UnalignedAtomic));
+        }
+        self.access(body, memarg, size)
+    }
+
+    /// Takes the index of an access that a helper makes and checks, and adds the offset.
+    pub(super) fn unchecked_address(self, body: &mut Body<'_>, memarg: &MemArg) -> Value {
+        let index = body.pop_index(self.width());
+        let offset = body.const64(memarg.offset);
+        match self.width() {
+            // An offset to such a memory has 32 bits, too.
+            Width::Bits32 => body.ins().iadd(index, offset),
+            Width::Bits64 => {
+                body.ins().uadd_overflow_trap(index, offset, trap_code(Trap::MemoryOutOfBounds))
+            }
+        }
     }
 
     /// The check for an access that ends `end` bytes behind `index`; `None` when no index is

@@ -25,7 +25,7 @@ pub(in crate::translate) fn store(body: &mut Body<'_>, memarg: &MemArg, opcode: 
 /// `memory.size`.
 pub(in crate::translate) fn size(body: &mut Body<'_>, index: u32) {
     let memory = Memory::new(body, index);
-    let length = memory.length(body);
+    let length = memory.size(body);
     let pages = body.ins().ushr_imm_u(length, i64::from(memory.page_size_log2()));
     body.push_index(pages, memory.width());
 }

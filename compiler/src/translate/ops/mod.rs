@@ -1,6 +1,7 @@
 //! The families of operators. Each is a module of functions that take their operands from
 //! the stack, generate code and push their results; they run only where code is reachable.
 
+pub(super) mod atomic;
 pub(super) mod bulk;
 pub(super) mod calls;
 pub(super) mod control;

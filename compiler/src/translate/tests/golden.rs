@@ -296,3 +296,43 @@ fn hints_that_are_not_accepted_change_nothing() {
     let functions = translate_with(wat, &settings, |_| ()).expect("a valid module");
     assert!(!functions[0].display().to_string().contains("cold"));
 }
+
+#[test]
+fn atomic_accesses_check_their_alignment_first() {
+    assert_translation(
+        "(module (memory 1 2 shared) (func (param i32 i64) (result i64)
+            (i64.atomic.rmw16.add_u offset=5 (local.get 0) (local.get 1))))",
+        "block0(v0: i64, v1: i64, v2: i32, v3: i64):
+        v9 = load.i64 notrap aligned readonly can_move v0+header+0
+        v10 = load.i64 notrap aligned readonly can_move v9
+        v4 = iconst.i32 1
+        v5 = iadd v2, v4
+        v6 = iconst.i32 1
+        v7 = band v5, v6
+        trapnz v7, user3
+        v8 = uextend.i64 v2
+        v11 = iadd v10, v8
+        v12 = iconst.i64 5
+        v13 = iadd v11, v12
+        v14 = ireduce.i16 v3
+        v15 = atomic_rmw.i16 add v13, v14
+        v16 = uextend.i64 v15
+        return v16",
+    );
+}
+
+#[test]
+fn the_size_of_a_shared_memory_is_read_atomically() {
+    assert_translation(
+        "(module (memory 1 2 shared) (func (result i32) memory.size))",
+        "block0(v0: i64, v1: i64):
+        v2 = load.i64 notrap aligned readonly can_move v0+header+0
+        v3 = iconst.i64 8
+        v4 = iadd v2, v3
+        v5 = atomic_load.i64 notrap aligned little region0 v4
+        v6 = iconst.i64 16
+        v7 = ushr v5, v6
+        v8 = ireduce.i32 v7
+        return v8",
+    );
+}

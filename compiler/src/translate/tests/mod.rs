@@ -1,5 +1,6 @@
 //! Translation, checked by the code generator's verifier and by what it makes of it.
 
+mod atomic;
 mod bounds;
 mod exceptions;
 mod golden;

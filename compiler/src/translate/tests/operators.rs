@@ -190,7 +190,8 @@ fn wide() -> Vec<Signature> {
 }
 
 fn module() -> String {
-    let functions = [numeric(), super::simd::operators(), wide()].concat();
+    let functions =
+        [numeric(), super::atomic::operators(), super::simd::operators(), wide()].concat();
     format!("(module {REST} {})", functions_of(&functions))
 }
 
@@ -226,6 +227,7 @@ fn supported() -> BTreeSet<String> {
                     | "relaxed_simd"
                     | "tail_call"
                     | "function_references"
+                    | "threads"
                     | "wide_arithmetic"
             ) {
                 names.insert(stringify!($operator).to_owned());
