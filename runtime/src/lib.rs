@@ -64,7 +64,9 @@ pub use heap::ExternRef;
 pub use instance::{Export, Extern, Instance};
 pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::{InstancePre, Linker};
-pub use memory::{GuestRange, Memory, MemoryAccessError, MemoryView, OutOfBounds};
+pub use memory::{
+    GuestRange, Memory, MemoryAccessError, MemoryView, OutOfBounds, SharedMemory, WaitResult,
+};
 pub use module::{LoadOptions, Module};
 pub use precast_artifact::trap::Trap;
 pub use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings, WasmFeatures};

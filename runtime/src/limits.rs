@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 pub trait ResourceLimiter: Send {
     /// Whether a memory may be created with, or grow to, `desired` bytes. `current` is its
     /// size before, 0 for a new one, `maximum` what its type allows, if that is less than
-    /// everything.
+    /// everything. No thread can grow a shared memory until this has answered.
     ///
     /// # Errors
     ///

@@ -19,7 +19,8 @@ use crate::value::Val;
 ///
 /// Functions that it defines itself ([`Linker::func_wrap`], [`Linker::func_new`]) work in all
 /// stores with data of type `T`, so one linker serves many stores and threads; what comes
-/// from a store ([`Linker::define`], [`Linker::instance`]) works only in that one.
+/// from a store ([`Linker::define`], [`Linker::instance`]) works only in that one, except for
+/// shared memories.
 ///
 /// ```
 /// use precast_runtime::{Engine, Linker};
@@ -64,7 +65,7 @@ impl<T: 'static> Linker<T> {
         self
     }
 
-    /// Defines something that belongs to a store.
+    /// Defines something that belongs to a store, or a shared memory.
     ///
     /// # Errors
     ///
@@ -320,7 +321,7 @@ impl<T: 'static> InstancePre<T> {
 impl<T: 'static> Definition<T> {
     fn in_store(&self, store: &mut StoreInner<T>) -> Extern {
         match self {
-            Definition::Extern(item) => *item,
+            Definition::Extern(item) => item.clone(),
             Definition::Host(func) => Extern::Func(Func::from_host(store, func)),
         }
     }
@@ -354,7 +355,7 @@ impl<T> Clone for InstancePre<T> {
 impl<T> Clone for Definition<T> {
     fn clone(&self) -> Self {
         match self {
-            Definition::Extern(item) => Definition::Extern(*item),
+            Definition::Extern(item) => Definition::Extern(item.clone()),
             Definition::Host(func) => Definition::Host(func.clone()),
         }
     }

@@ -11,6 +11,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ffi::c_void;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use precast_artifact::index::{
     FuncIndex, FuncRefIndex, GlobalIndex, MemoryIndex, TableIndex, TagIndex,
@@ -66,10 +67,23 @@ shared_pointers! {
 impl VmMemory {
     /// The first byte and the size in bytes.
     pub(crate) fn get(self) -> (*mut u8, usize) {
-        // SAFETY: the target is alive and initialized by the promise of `new`.
-        unsafe { ((*self.0.as_ptr()).base, (*self.0.as_ptr()).length) }
+        let definition = self.0.as_ptr();
+        // SAFETY: the target is alive and initialized by the promise of `new`. Other threads
+        // write only the length of a shared memory, with `set_length`.
+        unsafe {
+            let length = AtomicUsize::from_ptr(&raw mut (*definition).length);
+            ((*definition).base, length.load(Ordering::Acquire))
+        }
     }
 
+    /// Raises the size in bytes of a shared memory, whose bytes there are already.
+    pub(crate) fn set_length(self, length: usize) {
+        // SAFETY: as in `get`: all accesses to it are atomic, those of generated code included.
+        let place = unsafe { AtomicUsize::from_ptr(&raw mut (*self.0.as_ptr()).length) };
+        place.store(length, Ordering::Release);
+    }
+
+    /// Sets both, of a memory that is not shared.
     pub(crate) fn set(self, base: *mut u8, length: usize) {
         // SAFETY: as in `get`; generated code is not running, or called the helper that
         // led here.

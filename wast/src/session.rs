@@ -216,12 +216,10 @@ impl<'scope, 'env> Session<'scope, 'env> {
     }
 
     fn thread(&mut self, thread: WastThread<'env>) -> Check {
-        let mut world = self.world.sibling().map_err(|problem| unexpected(&problem))?;
+        let world = self.world.sibling().map_err(|problem| unexpected(&problem))?;
         let mut instances = HashMap::new();
         if let Some(id) = thread.shared_module {
-            let exports = self.instance(Some(id))?.clone();
-            let shared = self.world.share(&exports, &mut world);
-            let shared = shared.map_err(|problem| unexpected(&problem))?;
+            let shared = self.world.share(self.instance(Some(id))?);
             instances.insert(Some(id.name()), shared);
         }
         let mut session = Session::new(self.script, self.scope, world);

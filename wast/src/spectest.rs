@@ -4,7 +4,7 @@ use std::io::Write;
 
 use precast::{
     Caller, FuncType, Global, GlobalType, Linker, Memory, MemoryType, Mutability, Ref, RefType,
-    Result, Store, Table, TableType, Val, ValType,
+    Result, SharedMemory, Store, Table, TableType, Val, ValType,
 };
 
 /// What becomes of what scripts print with the functions of `spectest`.
@@ -65,6 +65,8 @@ pub(crate) fn define(linker: &mut Linker<()>, store: &mut Store<()>, print: Prin
 
     let memory = Memory::new(&mut *store, MemoryType::new(1, Some(2)))?;
     linker.define(&mut *store, "spectest", "memory", memory)?;
+    let memory = SharedMemory::new(store.engine(), MemoryType::shared(1, 2))?;
+    linker.define(&mut *store, "spectest", "shared_memory", memory)?;
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! The engine as a session sees it: everything goes through [`Value`] and [`Problem`].
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
-use precast::{Engine, Error, ErrorKind, ExternRef, Instance, Linker, Module, Store, Trap, Val};
+use precast::{Engine, Error, ErrorKind, Extern, ExternRef, Linker, Module, Store, Trap, Val};
 
 use crate::setup::Setup;
 use crate::spectest::{self, Print};
@@ -19,7 +21,7 @@ pub(crate) struct World {
 
 /// What a script can register, call and read: the exports of an instance.
 #[derive(Clone)]
-pub(crate) struct Exports(Instance);
+pub(crate) struct Exports(Arc<HashMap<String, Extern>>);
 
 /// Why the engine did not do something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,9 +61,10 @@ impl World {
         World::new(&self.engine, self.setup, self.print)
     }
 
-    /// Hands the shared memories among the exports over to another world.
-    pub(crate) fn share(&self, _exports: &Exports, _to: &mut World) -> Result<Exports, Problem> {
-        Err(Problem::other("stores cannot share memories yet"))
+    /// The exports that another world can use: the shared memories.
+    pub(crate) fn share(&self, exports: &Exports) -> Exports {
+        let shared = exports.0.iter().filter(|(_, item)| matches!(item, Extern::SharedMemory(_)));
+        Exports(Arc::new(shared.map(|(name, item)| (name.clone(), item.clone())).collect()))
     }
 
     pub(crate) fn compile(&self, wasm: &[u8]) -> Result<Module, Problem> {
@@ -69,11 +72,16 @@ impl World {
     }
 
     pub(crate) fn instantiate(&mut self, module: &Module) -> Result<Exports, Problem> {
-        Ok(Exports(self.linker.instantiate(&mut self.store, module)?))
+        let instance = self.linker.instantiate(&mut self.store, module)?;
+        let exports = instance.exports(&mut self.store);
+        let items = exports.map(|export| (export.name().to_owned(), export.into_extern()));
+        Ok(Exports(Arc::new(items.collect())))
     }
 
     pub(crate) fn register(&mut self, name: &str, exports: &Exports) -> Result<(), Problem> {
-        self.linker.instance(&mut self.store, name, exports.0)?;
+        for (field, item) in &*exports.0 {
+            self.linker.define(&self.store, name, field, item.clone())?;
+        }
         Ok(())
     }
 
@@ -85,7 +93,8 @@ impl World {
     ) -> Result<Vec<Value>, Problem> {
         let func = exports
             .0
-            .get_func(&mut self.store, name)
+            .get(name)
+            .and_then(|item| item.clone().into_func())
             .ok_or_else(|| Problem::other(format!("there is no exported function {name:?}")))?;
         let arguments: Vec<Val> =
             arguments.iter().map(|value| self.lower(value)).collect::<Result<_, _>>()?;
@@ -97,7 +106,8 @@ impl World {
     pub(crate) fn get(&mut self, exports: &Exports, name: &str) -> Result<Value, Problem> {
         let global = exports
             .0
-            .get_global(&mut self.store, name)
+            .get(name)
+            .and_then(|item| item.clone().into_global())
             .ok_or_else(|| Problem::other(format!("there is no exported global {name:?}")))?;
         let value = global.get(&mut self.store);
         self.lift(&value)

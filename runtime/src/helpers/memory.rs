@@ -1,5 +1,7 @@
 //! Helpers for memories and data segments.
 
+use std::time::Duration;
+
 use precast_artifact::index::{DataIndex, MemoryIndex};
 use precast_artifact::trap::Trap;
 
@@ -74,6 +76,45 @@ pub(super) fn data_drop(mut context: Context<'_>, data: u32) -> Result<()> {
     let instance = context.instance;
     context.opaque().instances[instance].drop_data(DataIndex(data));
     Ok(())
+}
+
+pub(super) fn memory_atomic_wait32(
+    mut context: Context<'_>,
+    memory: u32,
+    address: u64,
+    expected: u32,
+    timeout: u64,
+) -> Result<u64> {
+    let memory = context.memory(memory)?;
+    let memory = context.opaque().memories[memory].for_wait(address, 4)?;
+    Ok(memory.atomic_wait32(address, expected, duration(timeout))? as u64)
+}
+
+pub(super) fn memory_atomic_wait64(
+    mut context: Context<'_>,
+    memory: u32,
+    address: u64,
+    expected: u64,
+    timeout: u64,
+) -> Result<u64> {
+    let memory = context.memory(memory)?;
+    let memory = context.opaque().memories[memory].for_wait(address, 8)?;
+    Ok(memory.atomic_wait64(address, expected, duration(timeout))? as u64)
+}
+
+pub(super) fn memory_atomic_notify(
+    mut context: Context<'_>,
+    memory: u32,
+    address: u64,
+    count: u32,
+) -> Result<u64> {
+    let memory = context.memory(memory)?;
+    Ok(context.opaque().memories[memory].notify(address, count)?.into())
+}
+
+/// A timeout in nanoseconds; there is none when it is negative.
+fn duration(timeout: u64) -> Option<Duration> {
+    (timeout.cast_signed() >= 0).then(|| Duration::from_nanos(timeout))
 }
 
 fn trap(_: OutOfBounds) -> crate::Error {

@@ -74,6 +74,16 @@ impl Outcome for Option<u64> {
     }
 }
 
+/// How a wait ended, or how many threads were woken.
+impl Outcome for u64 {
+    type Raw = u64;
+    const FAILED: u64 = FAILED;
+
+    fn into_raw(self) -> u64 {
+        self
+    }
+}
+
 impl Outcome for Option<VmFunc> {
     type Raw = *mut VMFuncRef;
     const FAILED: *mut VMFuncRef = std::ptr::null_mut();
@@ -114,7 +124,10 @@ unsafe fn run<O: Outcome>(
 mod functions {
     pub(super) use super::exceptions::{throw, throw_ref};
     pub(super) use super::interrupts::{new_epoch, out_of_fuel};
-    pub(super) use super::memory::{data_drop, memory_copy, memory_fill, memory_grow, memory_init};
+    pub(super) use super::memory::{
+        data_drop, memory_atomic_notify, memory_atomic_wait32, memory_atomic_wait64, memory_copy,
+        memory_fill, memory_grow, memory_init,
+    };
     pub(super) use super::table::{
         elem_drop, ref_func, table_copy, table_fill_func, table_fill_ref, table_func_ref,
         table_grow_func, table_grow_ref, table_init,

@@ -94,9 +94,9 @@ fn set_imports(
 ) -> Result<()> {
     let InstanceData { module, vmctx, memories, tables, globals, tags, .. } = instance;
     let mut functions = 0..;
-    for (import, &given) in module.info().imports.iter().zip(imports) {
+    for (import, given) in module.info().imports.iter().zip(imports) {
         match (given, &import.ty) {
-            (Extern::Func(func), EntityType::Func(ty)) => {
+            (&Extern::Func(func), EntityType::Func(ty)) => {
                 let index = FuncIndex(functions.next().ok_or(DAMAGED)?);
                 vmctx.set_imported_function(index, function_import(store, module, func, *ty)?);
             }
@@ -105,6 +105,11 @@ fn set_imports(
                 let index = MemoryIndex(memories.len() as u32);
                 vmctx.set_memory(index, store.memories[id].definition());
                 memories.push(id);
+            }
+            (Extern::SharedMemory(memory), _) => {
+                let memory = MemoryData::from_shared(memory.clone());
+                vmctx.set_memory(MemoryIndex(memories.len() as u32), memory.definition());
+                memories.push(store.memories.push(memory));
             }
             (Extern::Table(table), _) => {
                 let id = table.id(store);
@@ -161,12 +166,15 @@ fn make_memories(store: &mut dyn VmStore, instance: &mut InstanceData) -> Result
     for (index, plan) in module.info().memories.iter().enumerate().skip(own) {
         let index = MemoryIndex(index as u32);
         let definition = instance.vmctx.own_memory(index).ok_or(DAMAGED)?;
-        let mut memory = MemoryData::new(store, plan.ty, plan.bounds, Some(definition))?;
+        let mut memory = match plan.ty.shared {
+            true => MemoryData::new_shared(store, plan.ty, plan.bounds)?,
+            false => MemoryData::new(store, plan.ty, plan.bounds, Some(definition))?,
+        };
         if let Some(image) = module.info().memory_images.iter().find(|i| i.memory == index) {
             let images = module.inner().sections().images.bytes;
-            memory.linear_mut().apply_image(&image.runs, images, mapped.image_source())?;
+            memory.apply_image(&image.runs, images, mapped.image_source())?;
         }
-        instance.vmctx.set_memory(index, definition);
+        instance.vmctx.set_memory(index, memory.definition());
         instance.memories.push(store.opaque_mut().memories.push(memory));
     }
     Ok(())

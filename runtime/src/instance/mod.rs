@@ -12,7 +12,7 @@ use precast_artifact::module::ExportItem;
 use crate::error::{Result, TypeError};
 use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
 use crate::global::Global;
-use crate::memory::Memory;
+use crate::memory::{Memory, SharedMemory};
 use crate::module::Module;
 use crate::store::{
     AsContext, AsContextMut, InstanceId, StoreContext, StoreContextMut, StoreId, StoreOpaque,
@@ -29,7 +29,7 @@ pub struct Instance {
 }
 
 /// Something that can be imported and exported.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Extern {
     /// A function.
     Func(Func),
@@ -37,8 +37,10 @@ pub enum Extern {
     Global(Global),
     /// A table.
     Table(Table),
-    /// A linear memory.
+    /// A linear memory of one store.
     Memory(Memory),
+    /// A linear memory that threads share. It belongs to no store.
+    SharedMemory(SharedMemory),
     /// An exception tag.
     Tag(Tag),
 }
@@ -126,9 +128,14 @@ impl Instance {
         typed.map_err(|error| error.context(format_args!("export `{name}` has another type")))
     }
 
-    /// The exported memory of this name.
+    /// The exported memory of this name, unless it is shared.
     pub fn get_memory(&self, store: impl AsContextMut, name: &str) -> Option<Memory> {
         self.get_export(store, name)?.into_memory()
+    }
+
+    /// The exported shared memory of this name.
+    pub fn get_shared_memory(&self, store: impl AsContextMut, name: &str) -> Option<SharedMemory> {
+        self.get_export(store, name)?.into_shared_memory()
     }
 
     /// The exported table of this name.
@@ -148,7 +155,11 @@ impl InstanceData {
             ExportItem::Func(index, _) => Extern::Func(Func::from_vm(store, self.func_ref(index)?)),
             ExportItem::Table(index) => Extern::Table(Table::from_id(store, self.table(index)?)),
             ExportItem::Memory(index) => {
-                Extern::Memory(Memory::from_id(store, self.memory(index)?))
+                let id = self.memory(index)?;
+                match store.memories[id].shared() {
+                    Some(memory) => Extern::SharedMemory(memory.clone()),
+                    None => Extern::Memory(Memory::from_id(store, id)),
+                }
             }
             ExportItem::Global(index) => {
                 Extern::Global(Global::from_id(store, self.global(index)?))
@@ -183,10 +194,18 @@ impl Extern {
         }
     }
 
-    /// The memory, if it is one.
+    /// The memory, if it is one that is not shared.
     pub fn into_memory(self) -> Option<Memory> {
         match self {
             Extern::Memory(memory) => Some(memory),
+            _ => None,
+        }
+    }
+
+    /// The shared memory, if it is one.
+    pub fn into_shared_memory(self) -> Option<SharedMemory> {
+        match self {
+            Extern::SharedMemory(memory) => Some(memory),
             _ => None,
         }
     }
@@ -202,13 +221,14 @@ impl Extern {
     /// Its type.
     pub fn ty(&self, store: impl AsContext) -> ExternType {
         let store = store.as_context().opaque();
-        let ty = match *self {
+        let ty = match self {
             // The minimum of a type stays what it was declared as, whatever the size is now.
             Extern::Table(table) => *store.tables[table.id(store)].ty(),
             Extern::Memory(memory) => {
                 let ty = store.memories[memory.id(store)].ty();
                 return ExternType::Memory(crate::types::MemoryType(ty));
             }
+            Extern::SharedMemory(memory) => return ExternType::Memory(memory.ty()),
             _ => return ExternType::from_raw(store.engine(), &self.found(store).ty),
         };
         ExternType::Table(crate::types::TableType::from_raw(store.engine(), &ty))
@@ -219,12 +239,13 @@ impl Extern {
     /// # Panics
     ///
     /// When it belongs to another store.
-    pub(crate) fn found(self, store: &StoreOpaque) -> Found {
+    pub(crate) fn found(&self, store: &StoreOpaque) -> Found {
         match self {
             Extern::Func(func) => func.found(store),
             Extern::Global(global) => global.found(store),
             Extern::Table(table) => table.found(store),
             Extern::Memory(memory) => memory.found(store),
+            Extern::SharedMemory(memory) => memory.found(),
             Extern::Tag(tag) => tag.found(store),
         }
     }
@@ -252,4 +273,4 @@ macro_rules! from {
     )*};
 }
 
-from!(Func Global Table Memory Tag);
+from!(Func Global Table Memory SharedMemory Tag);

@@ -1,24 +1,37 @@
 //! A memory as its store keeps it.
 #![allow(unsafe_code)] // Slices of guest memory, and the definition that generated code reads.
 
-use precast_artifact::module::Bounds;
+use precast_artifact::module::{Bounds, PageRun};
+use precast_artifact::trap::Trap;
 use precast_artifact::types::MemoryType;
 use precast_artifact::vmcontext::VMMemoryDefinition;
+use precast_loader::ImageSource;
 
-use super::{LinearMemory, MemoryView};
-use crate::error::{Error, LimitError, Result};
+use super::paged::{PagedMemory, admit};
+use super::wait::check_access;
+use super::{MemoryView, SharedMemory};
+use crate::error::{ModuleError, Result};
 use crate::limits::ResourceLimiter;
 use crate::store::VmStore;
 use crate::vm::{OwnDefinition, VmMemory};
 
-/// A memory that is not shared with other threads.
+/// A memory that instances of a store use.
 pub(crate) struct MemoryData {
     ty: MemoryType,
     bounds: Bounds,
-    linear: LinearMemory,
     definition: VmMemory,
-    /// Where the definition is when it is in no VMContext.
-    _own: Option<OwnDefinition<VMMemoryDefinition>>,
+    backing: Backing,
+}
+
+enum Backing {
+    /// It belongs to the store alone.
+    Own {
+        memory: PagedMemory,
+        /// Where the definition is when it is in no VMContext.
+        _definition: Option<OwnDefinition<VMMemoryDefinition>>,
+    },
+    /// Other threads use it, too.
+    Shared(SharedMemory),
 }
 
 impl MemoryData {
@@ -29,24 +42,8 @@ impl MemoryData {
         bounds: Bounds,
         definition: Option<VmMemory>,
     ) -> Result<MemoryData> {
-        let (store, mut limiter) = store.parts();
-        let count = store.memories.len();
-        crate::store::check_count(
-            limiter.as_deref_mut(),
-            "memories",
-            |limiter| limiter.memories(),
-            count,
-            1,
-        )?;
-        let bytes = ty.limits.min.checked_mul(ty.page_size());
-        let too_large = LimitError::Memory { bytes: bytes.unwrap_or(u64::MAX) };
-        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).ok_or(too_large.clone())?;
-        if let Some(limiter) = limiter
-            && !limiter.memory_growing(0, bytes, max_bytes(&ty))?
-        {
-            return Err(too_large.into());
-        }
-        let linear = LinearMemory::new(bounds, bytes, max_bytes(&ty))?;
+        check_limits(store, &ty)?;
+        let memory = PagedMemory::new(ty, bounds)?;
         let (definition, own) = match definition {
             Some(definition) => (definition, None),
             None => {
@@ -58,8 +55,25 @@ impl MemoryData {
                 (unsafe { VmMemory::new(own.pointer()) }, Some(own))
             }
         };
-        definition.set(linear.base(), linear.len());
-        Ok(MemoryData { ty, bounds, linear, definition, _own: own })
+        definition.set(memory.linear().base(), memory.linear().len());
+        let backing = Backing::Own { memory, _definition: own };
+        Ok(MemoryData { ty, bounds, definition, backing })
+    }
+
+    /// A new memory of zeros that the store can share with other threads.
+    pub(crate) fn new_shared(
+        store: &mut dyn VmStore,
+        ty: MemoryType,
+        bounds: Bounds,
+    ) -> Result<MemoryData> {
+        check_limits(store, &ty)?;
+        Ok(MemoryData::from_shared(SharedMemory::with_bounds(ty, bounds)?))
+    }
+
+    /// A memory that exists already. It counts for no store.
+    pub(crate) fn from_shared(memory: SharedMemory) -> MemoryData {
+        let (ty, bounds, definition) = (memory.raw_ty(), memory.bounds(), memory.definition());
+        MemoryData { ty, bounds, definition, backing: Backing::Shared(memory) }
     }
 
     pub(crate) fn ty(&self) -> MemoryType {
@@ -74,74 +88,109 @@ impl MemoryData {
         self.definition
     }
 
-    pub(crate) fn linear_mut(&mut self) -> &mut LinearMemory {
-        &mut self.linear
+    /// The memory as a handle that other threads can use, if it is shared.
+    pub(crate) fn shared(&self) -> Option<&SharedMemory> {
+        match &self.backing {
+            Backing::Own { .. } => None,
+            Backing::Shared(memory) => Some(memory),
+        }
     }
 
     /// The size in pages.
     pub(crate) fn pages(&self) -> u64 {
-        self.linear.len() as u64 >> self.ty.page_size_log2
+        self.definition.get().1 as u64 >> self.ty.page_size_log2
     }
 
+    /// The bytes.
+    ///
+    /// # Panics
+    ///
+    /// When the memory is shared, which no handle that asks for this leads to.
     pub(crate) fn bytes(&self) -> &[u8] {
+        let Backing::Own { memory, .. } = &self.backing else { slice_of_shared() };
         // SAFETY: the memory is mapped, belongs to a borrowed store and to no other thread, so
-        // nobody writes to it; `linear` stays as long as `self` does.
-        unsafe { std::slice::from_raw_parts(self.linear.base(), self.linear.len()) }
+        // nobody writes to it; `memory` stays as long as `self` does.
+        unsafe { std::slice::from_raw_parts(memory.linear().base(), memory.linear().len()) }
     }
 
+    /// The bytes, to be changed.
+    ///
+    /// # Panics
+    ///
+    /// As [`bytes`](Self::bytes).
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        let Backing::Own { memory, .. } = &mut self.backing else { slice_of_shared() };
         // SAFETY: as above, and the borrow is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.linear.base(), self.linear.len()) }
+        unsafe { std::slice::from_raw_parts_mut(memory.linear().base(), memory.linear().len()) }
     }
 
     /// A view. It borrows the memory for changes, though it could do without: so no
     /// slice of it exists meanwhile.
     pub(crate) fn view(&mut self) -> MemoryView<'_> {
-        // SAFETY: mapped as long as `self` is borrowed; that borrow is exclusive.
-        unsafe { MemoryView::from_raw_parts(self.linear.base(), self.linear.len()) }
+        let (base, len) = self.definition.get();
+        // SAFETY: mapped as long as `self` is borrowed, since a shared memory neither moves nor
+        // shrinks; slices are made of other memories only, and the borrow excludes them.
+        unsafe { MemoryView::from_raw_parts(base, len) }
+    }
+
+    /// Gives a memory that was just made its initial contents.
+    pub(crate) fn apply_image(
+        &mut self,
+        runs: &[PageRun],
+        images: &[u8],
+        source: Option<ImageSource<'_>>,
+    ) -> Result<()> {
+        match &mut self.backing {
+            Backing::Own { memory, .. } => memory.linear_mut().apply_image(runs, images, source),
+            Backing::Shared(_) => Err(ModuleError::Damaged("it has an image of a shared memory"))?,
+        }
     }
 
     /// Makes the memory `delta` pages larger and returns its old size in pages.
     pub(crate) fn grow(
         &mut self,
         delta: u64,
-        mut limiter: Option<&mut (dyn ResourceLimiter + '_)>,
+        limiter: Option<&mut (dyn ResourceLimiter + '_)>,
     ) -> Result<Option<u64>> {
-        let old = self.pages();
-        if delta == 0 {
-            return Ok(Some(old));
-        }
-        let bytes = old.checked_add(delta).and_then(|pages| pages.checked_mul(self.ty.page_size()));
-        let max = max_bytes(&self.ty);
-        let Some(bytes) = bytes.and_then(|bytes| usize::try_from(bytes).ok()) else {
-            return Ok(None);
-        };
-        if let Some(limiter) = limiter.as_deref_mut()
-            && !limiter.memory_growing(self.linear.len(), bytes, max)?
-        {
-            return Ok(None);
-        }
-        let grown = match max.is_some_and(|max| bytes > max) {
-            true => Err(Error::from(LimitError::Grow { what: "memory", delta })),
-            false => self.linear.grow(bytes),
-        };
-        if let Err(error) = grown {
-            if let Some(limiter) = limiter {
-                limiter.memory_grow_failed(error)?;
+        match &mut self.backing {
+            Backing::Own { memory, .. } => {
+                let old = memory.grow(delta, limiter)?;
+                self.definition.set(memory.linear().base(), memory.linear().len());
+                Ok(old)
             }
-            return Ok(None);
+            Backing::Shared(memory) => memory.grow_within(delta, limiter),
         }
-        self.definition.set(self.linear.base(), self.linear.len());
-        Ok(Some(old))
+    }
+
+    /// The memory for a wait of `size` bytes at `address`, which only a shared one can have: on
+    /// another, nobody could end it.
+    pub(crate) fn for_wait(&self, address: u64, size: u64) -> Result<&SharedMemory, Trap> {
+        check_access(u64::MAX, address, size)?;
+        self.shared().ok_or(Trap::AtomicWaitNonShared)
+    }
+
+    /// Wakes up to `count` threads that wait at `address`, and tells how many.
+    pub(crate) fn notify(&self, address: u64, count: u32) -> Result<u32, Trap> {
+        match &self.backing {
+            Backing::Own { memory, .. } => {
+                check_access(memory.linear().len() as u64, address, 4)?;
+                Ok(0)
+            }
+            Backing::Shared(memory) => memory.atomic_notify(address, count),
+        }
     }
 }
 
-/// The size that a memory's type never lets it exceed, in bytes.
-fn max_bytes(ty: &MemoryType) -> Option<usize> {
-    let own = ty.limits.max.map(|max| max.saturating_mul(ty.page_size()));
-    // The number of pages has 32 bits as well, which counts where a page is a byte.
-    let pages = u64::from(u32::MAX).saturating_mul(ty.page_size());
-    let addressable = (!ty.memory64).then_some(pages.min(1 << 32));
-    let max = own.into_iter().chain(addressable).min()?;
-    usize::try_from(max).ok()
+/// Whether a store may have one more memory of this type.
+fn check_limits(store: &mut dyn VmStore, ty: &MemoryType) -> Result<()> {
+    let (store, mut limiter) = store.parts();
+    let count = store.memories.len();
+    let limit = |limiter: &dyn ResourceLimiter| limiter.memories();
+    crate::store::check_count(limiter.as_deref_mut(), "memories", limit, count, 1)?;
+    admit(ty, limiter)
+}
+
+#[cold]
+fn slice_of_shared() -> ! {
+    unreachable!("handles to memories of a store never lead to a shared one")
 }

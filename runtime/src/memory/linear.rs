@@ -34,6 +34,15 @@ impl LinearMemory {
         Ok(LinearMemory { reservation, bounds, len, max })
     }
 
+    /// As [`new`](Self::new), and it never moves: all that it can grow into is reserved now.
+    pub(crate) fn new_in_place(bounds: Bounds, len: usize, max: usize) -> Result<LinearMemory> {
+        let Bounds::Explicit { guard } = bounds else {
+            return LinearMemory::new(bounds, len, Some(max));
+        };
+        let reservation = reserve(with_guard(max.max(len), guard), len)?;
+        Ok(LinearMemory { reservation, bounds, len, max: Some(max) })
+    }
+
     pub(crate) fn base(&self) -> *mut u8 {
         self.reservation.start()
     }
@@ -115,11 +124,13 @@ fn reserve(total: u64, len: usize) -> Result<Reservation> {
 /// Reserves space for `len` bytes and some to grow into.
 fn reserve_movable(len: usize, max: Option<usize>, guard: u64) -> Result<Reservation> {
     let roomy = len.saturating_add(HEADROOM.max(len / 2)).min(max.unwrap_or(usize::MAX)).max(len);
-    let total = |len: usize| {
-        let pages = (len as u64).checked_next_multiple_of(page_size() as u64);
-        pages.unwrap_or(u64::MAX).saturating_add(guard)
-    };
-    reserve(total(roomy), len).or_else(|_| reserve(total(len), len))
+    reserve(with_guard(roomy, guard), len).or_else(|_| reserve(with_guard(len, guard), len))
+}
+
+/// The size of whole pages for `len` bytes, and the guard behind them.
+fn with_guard(len: usize, guard: u64) -> u64 {
+    let pages = (len as u64).checked_next_multiple_of(page_size() as u64);
+    pages.unwrap_or(u64::MAX).saturating_add(guard)
 }
 
 #[cfg(test)]
@@ -163,6 +174,15 @@ mod tests {
         memory.grow(far).unwrap();
         assert_eq!(byte(&memory, 2), b'y');
         assert_eq!(byte(&memory, far - 1), 0);
+    }
+
+    #[test]
+    fn memories_in_place_have_room_for_all_they_can_become() {
+        let mut memory = LinearMemory::new_in_place(EXPLICIT, 1 << 16, 4 << 30).unwrap();
+        let base = memory.base();
+        memory.grow(4 << 30).unwrap();
+        assert_eq!((memory.base(), byte(&memory, (4 << 30) - 1)), (base, 0));
+        assert!(LinearMemory::new_in_place(EXPLICIT, 1, usize::MAX).is_err());
     }
 
     #[test]

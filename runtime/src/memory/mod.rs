@@ -2,12 +2,17 @@
 
 mod data;
 mod linear;
+mod paged;
 mod reservation;
+mod shared;
 mod view;
+mod wait;
 
 pub(crate) use data::MemoryData;
 pub(crate) use linear::LinearMemory;
+pub use shared::SharedMemory;
 pub use view::{GuestRange, MemoryView, OutOfBounds};
+pub use wait::WaitResult;
 
 use precast_artifact::module::Bounds;
 use precast_artifact::types as raw;
@@ -18,7 +23,8 @@ use crate::store::{
 };
 use crate::types::{Found, MemoryType};
 
-/// A handle to a linear memory of a store.
+/// A handle to a linear memory of a store. Memories that threads share are
+/// [`SharedMemory`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Memory {
     store: StoreId,
@@ -38,7 +44,7 @@ impl Memory {
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
         let store = store.as_context_mut();
         if ty.is_shared() {
-            return Err(TypeError::Unsupported("shared memories").into());
+            return Err(TypeError::Unsupported("shared memories in one store").into());
         }
         let settings = store.0.opaque.engine().config().compiler_settings();
         let bounds = Bounds::new(&ty.0, settings.memory_reservation, settings.memory_guard);
@@ -47,6 +53,7 @@ impl Memory {
         Ok(Memory { store: opaque.id(), id: opaque.memories.push(data) })
     }
 
+    /// A memory of the store that is not shared.
     pub(crate) fn from_id(store: &StoreOpaque, id: MemoryId) -> Memory {
         Memory { store: store.id(), id }
     }

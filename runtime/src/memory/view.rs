@@ -1,7 +1,10 @@
 //! A window on one linear memory, for host code.
 //!
-//! Wasm threads may write a shared memory at any moment, so no Rust reference to
-//! its bytes is ever formed: every access copies through raw pointers.
+//! Other threads may write a shared memory at any moment, so no Rust reference to its bytes is
+//! ever formed: every access copies plain bytes through raw pointers, once, and what was
+//! copied is looked at only in host memory. Where a copy races with another thread, which the
+//! guest alone can bring about, the bytes are any mixture of old and new ones, as the
+//! specification has it; no value of the host depends on what they are.
 #![allow(unsafe_code)] // Copies to and from guest memory.
 
 use std::fmt;
@@ -10,7 +13,8 @@ use std::marker::PhantomData;
 /// A bounds-checked window on the bytes of one linear memory.
 ///
 /// Addresses and lengths are in bytes, counted from the start of the memory. The
-/// view borrows its store, so the memory can neither grow nor go away under it.
+/// view borrows its store, so the memory does not go away under it, and grows only if it is
+/// shared; the view keeps the size that it was made with.
 #[derive(Clone, Copy)]
 pub struct MemoryView<'a> {
     base: *mut u8,
@@ -49,7 +53,7 @@ impl<'a> MemoryView<'a> {
     /// # Safety
     ///
     /// For the whole of `'a` the bytes must stay mapped readable and writable, and
-    /// no Rust reference to any of them may exist.
+    /// no Rust reference to any of them may exist except to cells.
     pub(crate) unsafe fn from_raw_parts(base: *mut u8, len: usize) -> Self {
         MemoryView { base, len, memory: PhantomData }
     }
@@ -88,7 +92,8 @@ impl<'a> MemoryView<'a> {
     pub fn read(&self, address: u64, into: &mut [u8]) -> Result<(), OutOfBounds> {
         let range = self.range(address, into.len() as u64)?;
         // SAFETY: `range` checked the guest side against this view, whose maker
-        // promised that it stays mapped; `into` is host memory, so they are disjoint.
+        // promised that it stays mapped; `into` is host memory, so they are disjoint. For
+        // other threads see the top of this file.
         unsafe { range.start.copy_to_nonoverlapping(into.as_mut_ptr(), into.len()) };
         Ok(())
     }

@@ -354,6 +354,13 @@ impl MemoryType {
         })
     }
 
+    /// A memory of `minimum` to `maximum` pages of 64 KiB, addressed by `i32`, that several
+    /// threads may access.
+    pub fn shared(minimum: u32, maximum: u32) -> MemoryType {
+        let MemoryType(ty) = MemoryType::new(minimum, Some(maximum));
+        MemoryType(raw::MemoryType { shared: true, ..ty })
+    }
+
     /// The smallest size, in pages.
     pub fn minimum(&self) -> u64 {
         self.0.limits.min

@@ -1,0 +1,85 @@
+;; Threads of a script share a memory, wait for each other and stop each other's waits.
+
+(module $memory (memory (export "memory") 1 2 shared))
+
+(thread $waiter (shared (module $memory))
+  (register "memory" $memory)
+  (module
+    (memory (import "memory" "memory") 1 2 shared)
+    (func (export "wait") (param $expected i32) (result i32)
+      (i32.atomic.store (i32.const 8) (i32.const 1))
+      (memory.atomic.wait32 (i32.const 0) (local.get $expected) (i64.const -1)))
+    (func (export "load") (result i32) (i32.load (i32.const 4))))
+  (assert_return (invoke "wait" (i32.const 1)) (i32.const 1))
+  (assert_return (invoke "wait" (i32.const 0)) (i32.const 0))
+  (assert_return (invoke "load") (i32.const 42)))
+
+(thread $notifier (shared (module $memory))
+  (register "memory" $memory)
+  (module
+    (memory (import "memory" "memory") 1 2 shared)
+    (func (export "notify") (result i32) (local $woken i32)
+      (loop $early (br_if $early (i32.eqz (i32.atomic.load (i32.const 8)))))
+      (i32.store (i32.const 4) (i32.const 42))
+      (loop $again
+        (local.set $woken (memory.atomic.notify (i32.const 0) (i32.const -1)))
+        (br_if $again (i32.eqz (local.get $woken))))
+      (local.get $woken))
+    (func (export "grow") (result i32) (memory.grow (i32.const 1))))
+  (assert_return (invoke "notify") (i32.const 1))
+  (assert_return (invoke "grow") (i32.const 1)))
+
+(wait $waiter)
+(wait $notifier)
+
+(register "memory" $memory)
+(module
+  (memory (import "memory" "memory") 2 2 shared)
+  (data (i32.const 65536) "each instance writes it")
+  (func (export "size") (result i32) memory.size)
+  (func (export "grow") (result i32) (memory.grow (i32.const 1)))
+  (func (export "load") (param i32) (result i32) (i32.atomic.load8_u (local.get 0))))
+(assert_return (invoke "size") (i32.const 2))
+(assert_return (invoke "grow") (i32.const -1))
+(assert_return (invoke "load" (i32.const 4)) (i32.const 42))
+(assert_return (invoke "load" (i32.const 65536)) (i32.const 0x65))
+(assert_trap (invoke "load" (i32.const 131072)) "out of bounds memory access")
+
+;; What a memory is used for decides about its traps: alignment comes first, then whether
+;; it is shared, then its bounds.
+(module
+  (memory 1 1)
+  (func (export "wait32") (param i32) (result i32)
+    (memory.atomic.wait32 offset=2 (local.get 0) (i32.const 0) (i64.const 0)))
+  (func (export "wait64") (param i32) (result i32)
+    (memory.atomic.wait64 (local.get 0) (i64.const 0) (i64.const 0)))
+  (func (export "notify") (param i32) (result i32)
+    (memory.atomic.notify offset=2 (local.get 0) (i32.const 1)))
+  (func (export "add") (param i32) (result i32)
+    (i32.atomic.rmw.add offset=2 (local.get 0) (i32.const 1))))
+(assert_trap (invoke "wait32" (i32.const 0)) "unaligned atomic")
+(assert_trap (invoke "wait32" (i32.const 2)) "expected shared memory")
+(assert_trap (invoke "wait32" (i32.const 0x10002)) "expected shared memory")
+(assert_trap (invoke "wait64" (i32.const 4)) "unaligned atomic")
+(assert_trap (invoke "wait64" (i32.const 0)) "expected shared memory")
+(assert_trap (invoke "notify" (i32.const 0)) "unaligned atomic")
+(assert_trap (invoke "notify" (i32.const 0xfffe)) "out of bounds memory access")
+(assert_trap (invoke "notify" (i32.const 0xffff)) "unaligned atomic")
+(assert_return (invoke "notify" (i32.const 2)) (i32.const 0))
+(assert_trap (invoke "add" (i32.const 0x10003)) "unaligned atomic")
+(assert_trap (invoke "add" (i32.const 0xfffffffe)) "out of bounds memory access")
+(assert_return (invoke "add" (i32.const 2)) (i32.const 0))
+
+(module
+  (memory 1 1 shared)
+  (func (export "wait32") (param i32 i32 i64) (result i32)
+    (memory.atomic.wait32 (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "wait64") (param i32 i64 i64) (result i32)
+    (memory.atomic.wait64 (local.get 0) (local.get 1) (local.get 2))))
+(assert_trap (invoke "wait32" (i32.const 0x10002) (i32.const 0) (i64.const 0)) "unaligned atomic")
+(assert_trap (invoke "wait32" (i32.const 0x10000) (i32.const 0) (i64.const 0)) "out of bounds memory access")
+(assert_return (invoke "wait32" (i32.const 0) (i32.const 1) (i64.const -1)) (i32.const 1))
+(assert_return (invoke "wait32" (i32.const 0) (i32.const 0) (i64.const 0)) (i32.const 2))
+(assert_return (invoke "wait32" (i32.const 0) (i32.const 0) (i64.const 1000)) (i32.const 2))
+(assert_return (invoke "wait64" (i32.const 8) (i64.const 0x100000000) (i64.const -1)) (i32.const 1))
+(assert_return (invoke "wait64" (i32.const 8) (i64.const 0) (i64.const 1000)) (i32.const 2))
