@@ -100,8 +100,7 @@ fn read_modify_write_loses_nothing() {
 
 #[test]
 fn exchange_makes_a_lock_that_protects_plain_accesses() {
-    let text = format!(
-        r#"(module (memory (import "" "memory") 1 1 shared)
+    let text = r#"(module (memory (import "" "memory") 1 1 shared)
             (func (export "run") (param i64) (result i64) (local $rounds i64)
                 (loop $again
                     (loop $taken
@@ -111,8 +110,7 @@ fn exchange_makes_a_lock_that_protects_plain_accesses() {
                     (i32.atomic.store (i32.const 0) (i32.const 0))
                     (local.set $rounds (i64.add (local.get $rounds) (i64.const 1)))
                     (br_if $again (i64.lt_u (local.get $rounds) (i64.const 1000))))
-                (local.get $rounds)))"#
-    );
+                (local.get $rounds)))"#;
     for engine in engines() {
         let memory = SharedMemory::new(&engine, MemoryType::shared(1, 1)).unwrap();
         run_in_threads(&memory, &module(&engine, &text), THREADS);
