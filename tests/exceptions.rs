@@ -280,7 +280,7 @@ fn a_tag_is_the_same_only_where_it_was_imported() {
     let mut export = |instance: Instance, name| instance.get_export(&mut store, name).unwrap();
     let (tag, throw, other_throw) =
         (export(one, "tag"), export(one, "throw"), export(other, "throw"));
-    let same = instance(&mut store, catcher, &[tag, throw]);
+    let same = instance(&mut store, catcher, &[tag.clone(), throw]);
     let different = instance(&mut store, catcher, &[tag, other_throw]);
     assert_eq!(call(&mut store, same, "f", 9), 9);
     assert_eq!(call(&mut store, different, "f", 9), -1);

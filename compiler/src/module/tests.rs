@@ -245,6 +245,8 @@ fn proposals_that_are_switched_off_are_named() {
         ("multi-memory", "(memory 1) (memory 1)"),
         ("multi-memory", "(memory 1) (func (drop (i32.load 0 (i32.const 0)))) (memory 1)"),
         ("custom-page-sizes", "(memory 1 (pagesize 1))"),
+        ("threads", "(memory 1 1 shared)"),
+        ("threads", "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))"),
     ] {
         let mut features = Features::default();
         features.set(proposal, false).unwrap();

@@ -34,7 +34,7 @@ const REFUSED: &[(Folder, &[&str])] = &[
     (Folder("memory64"), &["multi-memory"]),
     (Folder("multi-value"), MEMORIES),
     (Folder("reference-types"), MEMORIES),
-    (Folder("threads"), &["reference-types"]),
+    (Folder("threads"), &["reference-types", "multi-memory", "memory64"]),
 ];
 
 /// Proposals that give new meanings to bits of the binary format.
