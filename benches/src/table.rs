@@ -2,16 +2,21 @@
 
 use std::fmt::{self, Display, Formatter};
 
-/// A Markdown table: the first column to the left, the others to the right.
+/// Characters that [`one_line`] keeps.
+const LINE: usize = 200;
+
+/// A Markdown table: names to the left, numbers to the right.
 #[derive(Clone, Debug)]
 pub struct Table {
+    /// How many columns have names.
+    names: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table with these headings and no rows.
-    pub fn new<'a>(headings: impl IntoIterator<Item = &'a str>) -> Table {
-        Table { rows: vec![headings.into_iter().map(str::to_owned).collect()] }
+    /// A table with these headings and no rows, and names in its first columns.
+    pub fn new<'a>(names: usize, headings: impl IntoIterator<Item = &'a str>) -> Table {
+        Table { names, rows: vec![headings.into_iter().map(str::to_owned).collect()] }
     }
 
     /// Adds a row; cells that are missing are empty.
@@ -30,24 +35,32 @@ impl Display for Table {
         for (number, row) in self.rows.iter().enumerate() {
             for (column, &width) in widths.iter().enumerate() {
                 let text = cell(row, column);
-                match column {
-                    0 => write!(f, "| {text:<width$} |")?,
-                    _ => write!(f, " {text:>width$} |")?,
+                match column < self.names {
+                    true => write!(f, "| {text:<width$} ")?,
+                    false => write!(f, "| {text:>width$} ")?,
                 }
             }
-            writeln!(f)?;
+            writeln!(f, "|")?;
             if number == 0 {
                 for (column, &width) in widths.iter().enumerate() {
-                    match column {
-                        0 => write!(f, "| {} |", "-".repeat(width))?,
-                        _ => write!(f, " {}: |", "-".repeat(width - 1))?,
+                    match column < self.names {
+                        true => write!(f, "| {} ", "-".repeat(width))?,
+                        false => write!(f, "| {}: ", "-".repeat(width - 1))?,
                     }
                 }
-                writeln!(f)?;
+                writeln!(f, "|")?;
             }
         }
         Ok(())
     }
+}
+
+/// The first line of a text, shortened, for a list.
+pub fn one_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let mut characters = line.chars();
+    let start: String = characters.by_ref().take(LINE).collect();
+    if characters.next().is_some() { start + "..." } else { start }
 }
 
 /// A time, given in seconds, with three significant digits.
@@ -94,7 +107,7 @@ mod tests {
 
     #[test]
     fn tables_are_aligned() {
-        let mut table = Table::new(["name", "time"]);
+        let mut table = Table::new(1, ["name", "time"]);
         table.row(vec!["hello".into(), time(0.0006)]);
         table.row(vec!["yosys".into()]);
         let expected = "\

@@ -30,8 +30,8 @@ pub struct Task {
     #[arg(long)]
     jobs: Option<usize>,
     /// The module to compile
-    #[arg(long, default_value = "")]
-    wasm: PathBuf,
+    #[arg(long, required_if_eq("step", "compile"))]
+    wasm: Option<PathBuf>,
     /// The artifact to write or to run
     #[arg(long)]
     artifact: PathBuf,
@@ -71,7 +71,11 @@ pub struct Report {
 impl Task {
     /// Compiles a module.
     pub fn compile(engine: &str, setup: Setup, wasm: &Path, artifact: &Path) -> Task {
-        Task { step: Step::Compile, wasm: wasm.to_owned(), ..Task::new(engine, setup, artifact) }
+        Task {
+            step: Step::Compile,
+            wasm: Some(wasm.to_owned()),
+            ..Task::new(engine, setup, artifact)
+        }
     }
 
     /// Runs an artifact, or only makes it ready to run.
@@ -93,7 +97,7 @@ impl Task {
             engine: engine.to_owned(),
             baseline: setup.cpu == Cpu::Baseline,
             jobs: setup.jobs,
-            wasm: PathBuf::new(),
+            wasm: None,
             artifact: artifact.to_owned(),
             report: artifact.with_extension("report"),
             folder: None,
@@ -121,7 +125,9 @@ impl Task {
             clap::ValueEnum::to_possible_value(&self.step).expect("no step is hidden").get_name(),
         );
         command.arg("--artifact").arg(&self.artifact).arg("--report").arg(&self.report);
-        command.arg("--wasm").arg(&self.wasm);
+        if let Some(wasm) = &self.wasm {
+            command.arg("--wasm").arg(wasm);
+        }
         if self.baseline {
             command.arg("--baseline");
         }
@@ -158,7 +164,8 @@ impl Task {
         let engine =
             engine::by_name(&self.engine, Setup { cpu, jobs: self.jobs, ..Setup::default() })?;
         if self.step == Step::Compile {
-            return self.time(|| engine.compile(&self.wasm, &self.artifact));
+            let wasm = self.wasm.as_deref().context("no module to compile")?;
+            return self.time(|| engine.compile(wasm, &self.artifact));
         }
         let program = engine.load(&self.artifact)?;
         let instance = program.command(&self.arguments, self.folder.as_deref())?;

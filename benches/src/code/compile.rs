@@ -36,18 +36,21 @@ impl Sample {
 impl Compilations {
     /// No measurements.
     pub fn new() -> Compilations {
-        let table = Table::new([
-            "module",
-            "engine",
-            "wall",
-            "user",
-            "peak anonymous",
-            "artifact",
-            "wall, paired",
-            "user, paired",
-            "memory",
-            "size",
-        ]);
+        let table = Table::new(
+            2,
+            [
+                "module",
+                "engine",
+                "wall",
+                "user",
+                "peak anonymous",
+                "artifact",
+                "wall, paired",
+                "user, paired",
+                "memory",
+                "size",
+            ],
+        );
         Compilations { table, ratios: Vec::new() }
     }
 

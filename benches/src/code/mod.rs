@@ -16,6 +16,7 @@ use anyhow::Result;
 
 use crate::engine::{self, Cpu, Setup};
 use crate::rounds::Rounds;
+use crate::table::{self, Table};
 use crate::{machine, process, programs};
 use child::Task;
 use compile::Compilations;
@@ -69,7 +70,7 @@ pub fn run(options: &Options) -> Result<String> {
         writeln!(report, "### Running\n\n{}", bench.run()?)?;
     }
     for skipped in &bench.skipped {
-        writeln!(report, "- skipped: {skipped}")?;
+        writeln!(report, "- skipped: {}", table::one_line(skipped))?;
     }
     Ok(report)
 }
@@ -100,7 +101,7 @@ impl Bench<'_> {
         self.options.programs.is_empty() || self.options.programs.iter().any(|p| p == name)
     }
 
-    fn compile(&mut self) -> Result<crate::table::Table> {
+    fn compile(&mut self) -> Result<Table> {
         let mut modules: Vec<&str> = PROGRAMS
             .iter()
             .filter(|p| self.chosen(p.name) || self.chosen(p.module))
@@ -145,7 +146,7 @@ impl Bench<'_> {
         able
     }
 
-    fn run(&mut self) -> Result<crate::table::Table> {
+    fn run(&mut self) -> Result<Table> {
         let mut count = self.options.instructions;
         if count && let Err(error) = instructions::available() {
             self.skipped.push(format!("instructions: {error:#}"));

@@ -60,18 +60,21 @@ struct Sample {
 impl Runs {
     /// No measurements.
     pub fn new(rounds: Rounds, instructions: bool) -> Runs {
-        let table = Table::new([
-            "program",
-            "runner",
-            "wall",
-            "user",
-            "system",
-            "user, paired",
-            "wall, paired",
-            "instructions",
-            "ratio",
-            "verdict",
-        ]);
+        let table = Table::new(
+            2,
+            [
+                "program",
+                "runner",
+                "wall",
+                "user",
+                "system",
+                "user, paired",
+                "wall, paired",
+                "instructions",
+                "ratio",
+                "verdict",
+            ],
+        );
         Runs { table, ratios: Vec::new(), rounds, instructions, skipped: Vec::new() }
     }
 

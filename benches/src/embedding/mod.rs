@@ -4,6 +4,7 @@
 //! divided by its length.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use anyhow::Result;
 use crate::engine::{self, Allocation, Call, Engine, Program, Setup};
 use crate::rounds::{Rounds, interleaved};
 use crate::statistics::{least, median, paired_ratio};
-use crate::table::{Table, ratio, time};
+use crate::table::{self, Table, ratio, time};
 use crate::{machine, programs};
 
 /// The modules that are loaded and instantiated.
@@ -48,14 +49,15 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<String> {
     let machine = machine::describe();
     let scratch = tempfile::Builder::new().prefix("precast-bench-").tempdir()?;
-    let mut bench = Bench { rounds: options.rounds, table: table(), skipped: Vec::new() };
+    let mut bench = Bench { rounds: options.rounds, table: empty_table(), skipped: Vec::new() };
     let chosen =
         |name: &str| options.modules.is_empty() || options.modules.iter().any(|m| m == name);
     let fresh = engines(options, Allocation::Fresh);
     let pooled = engines(options, Allocation::Pooled);
 
     if chosen(CALLS) {
-        let wasm = programs::module(CALLS)?;
+        let wasm = scratch.path().join("calls.wasm");
+        fs::write(&wasm, wat::parse_file(programs::module(CALLS)?)?)?;
         let built = bench.compile(&fresh, &wasm, scratch.path());
         bench.compare("calls: load, instantiate and first call", &built, first_call);
         for call in Call::ALL {
@@ -80,13 +82,13 @@ pub fn run(options: &Options) -> Result<String> {
 
     let mut report = format!("{machine}\n\n{}\n", bench.table);
     for skipped in &bench.skipped {
-        writeln!(report, "- skipped: {skipped}")?;
+        writeln!(report, "- skipped: {}", table::one_line(skipped))?;
     }
     Ok(report)
 }
 
-fn table() -> Table {
-    Table::new(["operation", "engine", "time", "least", "of wasmtime", "paired"])
+fn empty_table() -> Table {
+    Table::new(2, ["operation", "engine", "time", "least", "of wasmtime", "paired"])
 }
 
 fn engines(options: &Options, instances: Allocation) -> Vec<Result<Box<dyn Engine>>> {

@@ -16,7 +16,7 @@ use anyhow::{Result, ensure};
 use crate::process::{self, Cost, Watch};
 use crate::rounds::{Rounds, interleaved};
 use crate::statistics::{least, median, paired_ratio};
-use crate::table::{Table, bytes, count, ratio, time};
+use crate::table::{self, Table, bytes, count, ratio, time};
 use crate::{machine, programs};
 use contender::{Candidate, Contender};
 
@@ -121,7 +121,9 @@ fn run_case(options: &Options, case: &Case, module: &Path) -> Result<String> {
         let Candidate { name, prepare } = candidate;
         match prepare() {
             Ok(contender) => ready.push(contender),
-            Err(error) => skipped.push(format!("{name} ({error:#})")),
+            Err(error) => {
+                skipped.push(format!("{name} ({})", table::one_line(&format!("{error:#}"))))
+            }
         }
     }
     let large = module.metadata()?.len() > 4_000_000;
@@ -173,19 +175,22 @@ fn measure(rounds: Rounds, mut contenders: Vec<Contender>) -> Result<Vec<Outcome
 }
 
 fn times(outcomes: &[Outcome], base: &str) -> Table {
-    let mut table = Table::new([
-        "command",
-        "wall",
-        "least",
-        "user",
-        "system",
-        "minor faults",
-        "major faults",
-        "peak resident",
-        "read",
-        "of base",
-        "paired",
-    ]);
+    let mut table = Table::new(
+        1,
+        [
+            "command",
+            "wall",
+            "least",
+            "user",
+            "system",
+            "minor faults",
+            "major faults",
+            "peak resident",
+            "read",
+            "of base",
+            "paired",
+        ],
+    );
     let base = outcomes.iter().find(|outcome| outcome.contender.name == base);
     for outcome in outcomes {
         let middle = |value: fn(&Cost) -> f64| median(&outcome.values(value));
@@ -218,7 +223,7 @@ fn times(outcomes: &[Outcome], base: &str) -> Table {
 
 /// The sizes of what was compiled beforehand, beside the module's.
 fn sizes(module: &Path, outcomes: &[Outcome]) -> Option<Table> {
-    let mut table = Table::new(["file", "size", "of the module"]);
+    let mut table = Table::new(1, ["file", "size", "of the module"]);
     let size = |path: &Path| path.metadata().map(|data| data.len() as f64).ok();
     let wasm = size(module)?;
     table.row(vec!["module".to_owned(), bytes(wasm), ratio(1.0)]);
