@@ -73,6 +73,27 @@ fn limiters_decide_about_growth() {
     assert_eq!(grow(limits.trap_on_grow_failure(true)), [Ok(1), Ok(2), Err(error)]);
 }
 
+#[test]
+fn memories_and_tables_can_share_a_limit() {
+    let engine = Engine::default();
+    let limits = StoreLimitsBuilder::new().total_size(4 << 16).build();
+    let mut store = Store::new(&engine, limits);
+    store.limiter(|limits: &mut StoreLimits| limits);
+    let instance = instance(&mut store, GROW, &[]);
+    let grow = instance.get_typed_func::<i32, i32>(&mut store, "grow").unwrap();
+    // The type allows no more than four pages, and what fails is not counted.
+    assert_eq!(grow.call(&mut store, 4).unwrap(), -1);
+    let memory = Memory::new(&mut store, MemoryType::new(1, Some(1))).unwrap();
+    assert!(memory.grow(&mut store, 1).is_err());
+    assert_eq!(grow.call(&mut store, 1).unwrap(), 1);
+    assert!(Memory::new(&mut store, MemoryType::new(2, None)).is_err());
+    let elements = (1 << 16) / 8;
+    let table = format!("(module (table {elements} funcref))");
+    instances::instance(&mut store, &table, &[]);
+    assert!(try_instance(&mut store, "(module (table 1 externref))", &[]).is_err());
+    assert_eq!(grow.call(&mut store, 1).unwrap(), -1);
+}
+
 const IMAGE: &str = r#"(module (memory (export "memory") 4)
     (data (i32.const 0) "first") (data (i32.const 70000) "second")
     (data $passive "passive")

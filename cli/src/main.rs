@@ -10,6 +10,7 @@ mod input;
 mod output;
 mod progress;
 mod settings_args;
+mod watchdog;
 
 use std::process::ExitCode;
 

@@ -32,6 +32,14 @@ pub(crate) struct SettingsArgs {
     #[arg(long)]
     relaxed_simd_deterministic: bool,
 
+    /// Have the code count what it executes, so that `run --fuel` can stop it
+    #[arg(long)]
+    pub(crate) consume_fuel: bool,
+
+    /// Have the code look at epochs, so that `run --timeout` can stop it
+    #[arg(long)]
+    pub(crate) epoch_interruption: bool,
+
     /// Threads that compile at the same time [default: all processors]
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
@@ -54,8 +62,17 @@ enum Optimize {
 impl SettingsArgs {
     /// The configuration that the options ask for.
     pub(crate) fn config(&self) -> Result<Config> {
-        let SettingsArgs { target, cpu, optimize, set, feature, relaxed_simd_deterministic, jobs } =
-            self;
+        let SettingsArgs {
+            target,
+            cpu,
+            optimize,
+            set,
+            feature,
+            relaxed_simd_deterministic,
+            consume_fuel,
+            epoch_interruption,
+            jobs,
+        } = self;
         let mut config = Config::new();
         let settings = config.compiler_settings_mut();
         settings.target.clone_from(target);
@@ -67,6 +84,8 @@ impl SettingsArgs {
         };
         settings.flags.clone_from(set);
         settings.relaxed_simd_deterministic = *relaxed_simd_deterministic;
+        settings.consume_fuel = *consume_fuel;
+        settings.epoch_interruption = *epoch_interruption;
         for (name, accept) in feature {
             settings.features.set(name, *accept)?;
         }

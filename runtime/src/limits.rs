@@ -77,6 +77,8 @@ pub trait ResourceLimiter: Send {
 }
 
 const DEFAULT_COUNT: usize = 10_000;
+/// The bytes of the largest element of a table.
+const TABLE_ELEMENT: usize = 8;
 pub(crate) const DEFAULT_HOST_REFERENCES: usize = 1 << 30;
 pub(crate) const DEFAULT_HEAP_SIZE: usize = 256 << 20;
 
@@ -86,6 +88,10 @@ pub(crate) const DEFAULT_HEAP_SIZE: usize = 256 << 20;
 pub struct StoreLimits {
     memory_size: Option<usize>,
     table_elements: Option<usize>,
+    total_size: Option<usize>,
+    /// The bytes of all memories and tables, and how much the last growth added.
+    used: usize,
+    added: usize,
     instances: usize,
     tables: usize,
     memories: usize,
@@ -113,6 +119,13 @@ impl StoreLimitsBuilder {
     /// The largest size of each table, in elements.
     pub fn table_elements(mut self, elements: usize) -> Self {
         self.0.table_elements = Some(elements);
+        self
+    }
+
+    /// The largest size of all memories and tables together, in bytes. An element of a table
+    /// counts as 8 bytes.
+    pub fn total_size(mut self, bytes: usize) -> Self {
+        self.0.total_size = Some(bytes);
         self
     }
 
@@ -163,6 +176,9 @@ impl Default for StoreLimits {
         StoreLimits {
             memory_size: None,
             table_elements: None,
+            total_size: None,
+            used: 0,
+            added: 0,
             instances: DEFAULT_COUNT,
             tables: DEFAULT_COUNT,
             memories: DEFAULT_COUNT,
@@ -174,15 +190,29 @@ impl Default for StoreLimits {
 }
 
 impl StoreLimits {
-    fn allow(&self, what: &str, desired: usize, limit: Option<usize>) -> Result<bool> {
-        let allowed = limit.is_none_or(|limit| desired <= limit);
+    /// Whether something may be `desired` large, where each unit of its size has `unit` bytes.
+    fn allow(
+        &mut self,
+        what: &str,
+        [current, desired]: [usize; 2],
+        limit: Option<usize>,
+        unit: usize,
+    ) -> Result<bool> {
+        let added = desired.saturating_sub(current).saturating_mul(unit);
+        let used = self.used.saturating_add(added);
+        let allowed = limit.is_none_or(|limit| desired <= limit)
+            && self.total_size.is_none_or(|total| used <= total);
+        if allowed {
+            (self.used, self.added) = (used, added);
+        }
         if !allowed && self.trap_on_grow_failure {
             return Err(Error::msg(format_args!("forcing trap when growing {what} to {desired}")));
         }
         Ok(allowed)
     }
 
-    fn failed(&self, error: Error) -> Result<()> {
+    fn failed(&mut self, error: Error) -> Result<()> {
+        self.used -= std::mem::take(&mut self.added);
         if self.trap_on_grow_failure { Err(error.context("forcing a trap")) } else { Ok(()) }
     }
 }
@@ -190,11 +220,11 @@ impl StoreLimits {
 impl ResourceLimiter for StoreLimits {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool> {
-        self.allow("memory", desired, self.memory_size)
+        self.allow("memory", [current, desired], self.memory_size, 1)
     }
 
     fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
@@ -203,11 +233,11 @@ impl ResourceLimiter for StoreLimits {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool> {
-        self.allow("table", desired, self.table_elements)
+        self.allow("table", [current, desired], self.table_elements, TABLE_ELEMENT)
     }
 
     fn table_grow_failed(&mut self, error: Error) -> Result<()> {

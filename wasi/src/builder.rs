@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -27,6 +29,7 @@ pub struct WasiCtxBuilder {
     stderr: Option<OutputStream>,
     directories: Vec<Descriptor>,
     sockets: Vec<Descriptor>,
+    interrupted: Option<Arc<AtomicBool>>,
 }
 
 /// Where a guest's standard input comes from: bytes in memory or a file.
@@ -158,6 +161,15 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Lets the host end calls that wait: when `flag` is set and a signal interrupts such a call,
+    /// the guest traps with [`Trap::Interrupt`](precast_runtime::Trap::Interrupt) instead of
+    /// waiting on. The handler of the signal need not do anything, but must have been
+    /// installed without `SA_RESTART`.
+    pub fn interrupted_by(&mut self, flag: Arc<AtomicBool>) -> &mut Self {
+        self.interrupted = Some(flag);
+        self
+    }
+
     /// Makes the context, and leaves the builder empty.
     pub fn build(&mut self) -> WasiCtx {
         let built = std::mem::take(self);
@@ -173,6 +185,7 @@ impl WasiCtxBuilder {
             arguments: built.arguments,
             environment: built.environment,
             monotonic_start: monotonic_start(),
+            interrupted: built.interrupted,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The state of one guest: its descriptors, arguments and environment.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use precast_runtime::MemoryView;
 
 use crate::table::DescriptorTable;
@@ -15,13 +18,15 @@ use crate::{Errno, WasiCtxBuilder};
 /// Bad addresses are [`Errno::Fault`], unknown flags [`Errno::Inval`], descriptors that
 /// are not open [`Errno::Badf`], lacking rights [`Errno::Notcapable`], paths that are
 /// not UTF-8 [`Errno::Ilseq`] and paths that lead outside [`Errno::Perm`], in every
-/// function.
+/// function. One that waits is [`Errno::Intr`] when a signal arrives meanwhile, and then has
+/// done nothing; the functions that [`add_to_linker`](crate::add_to_linker) defines begin again.
 #[derive(Debug)]
 pub struct WasiCtx {
     pub(crate) table: DescriptorTable,
     pub(crate) arguments: Strings,
     pub(crate) environment: Strings,
     pub(crate) monotonic_start: u64,
+    pub(crate) interrupted: Option<Arc<AtomicBool>>,
 }
 
 /// Strings, each with a zero byte at its end, in the form that guests copy.
@@ -65,6 +70,11 @@ impl WasiCtx {
     /// streams that are empty and drop everything.
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::default()
+    }
+
+    /// Whether the host wants calls that wait to end.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// Stores the arguments at `bytes` and the address of each at `pointers`.

@@ -1,6 +1,6 @@
 //! The functions, as imports of modules.
 
-use precast_runtime::{Caller, Error, Linker, MemoryView};
+use precast_runtime::{Caller, Error, Linker, MemoryView, Trap};
 
 use crate::{Errno, I32Exit, RaiseError, WasiCtx, WasiUnstable, for_each_function};
 
@@ -77,28 +77,46 @@ pub fn add_to_linker<T: 'static>(
     Ok(())
 }
 
-/// Calls a function with the memory of its caller.
+/// Calls a function with the memory of its caller, again as long as it is interrupted by signals
+/// that are no business of the guest.
 fn enter<T: 'static, E: Ending>(
     caller: &mut Caller<'_, T>,
     get: impl Fn(&mut T) -> &mut WasiCtx,
-    call: impl FnOnce(&mut WasiCtx, MemoryView<'_>) -> E,
+    call: impl Fn(&mut WasiCtx, MemoryView<'_>) -> E,
 ) -> Result<E::Value, Error> {
-    match caller.memory_and_data_mut() {
-        Some((memory, data)) => call(get(data), memory),
-        None => call(get(caller.data_mut()), MemoryView::from_slice(&mut [])),
+    loop {
+        let ending = match caller.memory_and_data_mut() {
+            Some((memory, data)) => call(get(data), memory),
+            None => call(get(caller.data_mut()), MemoryView::from_slice(&mut [])),
+        };
+        if !ending.was_interrupted() {
+            return ending.end();
+        }
+        if get(caller.data_mut()).is_interrupted() {
+            return Err(Trap::Interrupt.into());
+        }
     }
-    .end()
 }
 
 /// What a function returns, in terms of wasm.
 trait Ending {
     type Value;
 
+    /// Whether a signal arrived before anything was done.
+    fn was_interrupted(&self) -> bool {
+        false
+    }
+
     fn end(self) -> Result<Self::Value, Error>;
 }
 
 impl Ending for Result<(), Errno> {
     type Value = u32;
+
+    #[inline]
+    fn was_interrupted(&self) -> bool {
+        *self == Err(Errno::Intr)
+    }
 
     #[inline]
     fn end(self) -> Result<u32, Error> {

@@ -176,7 +176,8 @@ impl WasiCtx {
             });
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => continue,
+                // Begun again, relative times would start anew.
+                Err(rustix::io::Errno::INTR) if !self.is_interrupted() => continue,
                 Err(error) => return Err(error.into()),
             }
             if self.report_all(wanted, &fds, &mut report)? {

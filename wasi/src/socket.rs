@@ -71,7 +71,7 @@ impl WasiCtx {
         }
         let mut host = SocketFlags::CLOEXEC;
         host.set(SocketFlags::NONBLOCK, flags.contains(FdFlags::NONBLOCK));
-        let connection = rustix::io::retry_on_intr(|| rustix::net::accept_with(listener, host))?;
+        let connection = rustix::net::accept_with(listener, host)?;
         let descriptor = Descriptor::new(Object::Connection(connection), Rights::CONNECTION);
         let new = self.table.push(descriptor)?;
         Ok(memory.write(u64::from(accepted), &new.to_le_bytes())?)

@@ -2,18 +2,23 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use precast::wasi::{DirAccess, I32Exit, WasiCtx};
 use precast::{
-    Engine, Error, Func, Instance, Linker, LoadOptions, Module, Placement, Result, Store, Trap,
-    Val, ValType,
+    Engine, Error, Func, Instance, Linker, LoadOptions, Module, Placement, Result, Store,
+    StoreLimits, StoreLimitsBuilder, Trap, Val, ValType,
 };
 
 use crate::context::Context;
 use crate::input::{self, Input};
 use crate::output;
 use crate::settings_args::SettingsArgs;
+use crate::watchdog::Watchdog;
 
 /// The exit code after a trap: what a shell reports for a program that called `abort`.
 const TRAP_EXIT_CODE: u8 = 134;
@@ -26,7 +31,10 @@ const TRAP_EXIT_CODE: u8 = 134;
 #[command(after_help = "Examples:
   precast run app.wasm --version                 options behind the program are the program's
   precast run --dir . --dir /data::/in app.wasm  this directory as `.`, /data as /in
-  precast run --invoke add math.wat 1 2          call an exported function and print its results")]
+  precast run --invoke add math.wat 1 2          call an exported function and print its results
+  precast run --timeout 10s app.wasm             stop it when it takes longer
+An artifact runs with `--fuel` or `--timeout` when it was compiled with `--consume-fuel` or
+`--epoch-interruption`.")]
 pub(crate) struct Run {
     /// Let the program use a directory, under its own name or as GUEST (repeatable)
     #[arg(long, value_name = "HOST[::GUEST]")]
@@ -47,6 +55,19 @@ pub(crate) struct Run {
     /// What to do about imports that nobody provides
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = UnknownImports::Deny)]
     unknown_imports: UnknownImports,
+
+    /// Stop the program after it has executed about so many operators
+    #[arg(long, value_name = "N")]
+    fuel: Option<u64>,
+
+    /// Stop the program after this time, such as `1.5s` or `2min`
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+
+    /// The most memory that all memories and tables of the program may take together, such as
+    /// `64MiB`
+    #[arg(long, value_name = "SIZE")]
+    max_memory: Option<ByteSize>,
 
     /// Compare all of an artifact with its digest before running it
     #[arg(long)]
@@ -78,25 +99,60 @@ enum UnknownImports {
     Zero,
 }
 
+/// What the store of the program holds.
+struct Host {
+    wasi: WasiCtx,
+    limits: StoreLimits,
+}
+
 impl Run {
-    pub(crate) fn execute(self) -> Result<ExitCode> {
+    pub(crate) fn execute(mut self) -> Result<ExitCode> {
+        self.settings.consume_fuel |= self.fuel.is_some();
+        self.settings.epoch_interruption |= self.timeout.is_some();
         let engine = Engine::new(&self.settings.config()?)?;
         let module = self.load(&engine)?;
         let mut linker = Linker::new(&engine);
-        precast::wasi::add_to_linker(&mut linker, |wasi: &mut WasiCtx| wasi)?;
+        precast::wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
         match self.unknown_imports {
             UnknownImports::Deny => {}
             UnknownImports::Trap => linker.define_unknown_imports_as_traps(&module)?,
             UnknownImports::Zero => linker.define_unknown_imports_as_default_values(&module)?,
         }
-        let mut store = Store::new(&engine, self.wasi()?);
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let mut store = self.store(&engine, Arc::clone(&interrupted))?;
+        let watchdog = match self.timeout {
+            Some(limit) => Some(Watchdog::start(&engine, limit, interrupted, {
+                let error = self.limit_reached(Trap::Interrupt.into());
+                move || {
+                    output::print_error(&error);
+                    std::process::exit(TRAP_EXIT_CODE.into());
+                }
+            })?),
+            None => None,
+        };
         let outcome = linker
             .instantiate(&mut store, &module)
             .and_then(|instance| self.start(&mut store, instance));
+        drop(watchdog);
         match outcome {
             Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(error) => finish(error, &self.program.display().to_string()),
+            Err(error) => self.finish(error),
         }
+    }
+
+    fn store(&self, engine: &Engine, interrupted: Arc<AtomicBool>) -> Result<Store<Host>> {
+        let mut limits = StoreLimitsBuilder::new();
+        if let Some(ByteSize(bytes)) = self.max_memory {
+            limits = limits.total_size(usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+        let host = Host { wasi: self.wasi(interrupted)?, limits: limits.build() };
+        let mut store = Store::new(engine, host);
+        store.limiter(|host| &mut host.limits);
+        if self.settings.consume_fuel {
+            store.set_fuel(self.fuel.unwrap_or(u64::MAX))?;
+        }
+        store.set_epoch_deadline(1);
+        Ok(store)
     }
 
     fn load(&self, engine: &Engine) -> Result<Module> {
@@ -117,8 +173,9 @@ impl Run {
         }
     }
 
-    fn wasi(&self) -> Result<WasiCtx> {
+    fn wasi(&self, interrupted: Arc<AtomicBool>) -> Result<WasiCtx> {
         let mut builder = WasiCtx::builder();
+        builder.interrupted_by(interrupted);
         let file_name = || self.program.file_name().unwrap_or(self.program.as_os_str());
         let argv0 = match &self.argv0 {
             Some(name) => name.clone(),
@@ -150,7 +207,7 @@ impl Run {
         Ok(builder.inherit_stdio().build())
     }
 
-    fn start(&self, store: &mut Store<WasiCtx>, instance: Instance) -> Result<()> {
+    fn start(&self, store: &mut Store<Host>, instance: Instance) -> Result<()> {
         if let Some(initialize) = instance.get_func(&mut *store, "_initialize") {
             initialize.call(&mut *store, &[], &mut [])?;
         }
@@ -167,7 +224,7 @@ impl Run {
         }
     }
 
-    fn invoke(&self, store: &mut Store<WasiCtx>, instance: Instance, name: &str) -> Result<()> {
+    fn invoke(&self, store: &mut Store<Host>, instance: Instance, name: &str) -> Result<()> {
         let function = instance
             .get_func(&mut *store, name)
             .ok_or_else(|| Error::msg(format!("the module exports no function `{name}`")))?;
@@ -180,6 +237,37 @@ impl Run {
         }
         Ok(())
     }
+
+    /// Turns the way in which the program ended into an exit code, or an error of this command.
+    fn finish(&self, error: Error) -> Result<ExitCode> {
+        if let Some(exit) = error.downcast_ref::<I32Exit>() {
+            // As the system does it: the low byte counts.
+            return Ok(ExitCode::from(exit.0 as u8));
+        }
+        let trapped = error.downcast_ref::<Trap>().is_some();
+        let error = self.limit_reached(error);
+        if trapped {
+            output::print_error(&error);
+            return Ok(ExitCode::from(TRAP_EXIT_CODE));
+        }
+        Err(error)
+    }
+
+    /// Says of an error of the program which limit was reached, if it was one.
+    fn limit_reached(&self, error: Error) -> Error {
+        let program = self.program.display();
+        let message = match (error.downcast_ref::<Trap>(), self.fuel, self.timeout) {
+            (Some(Trap::OutOfFuel), Some(fuel), _) => {
+                format!("`{program}` has used up its fuel of {fuel} (`--fuel`)")
+            }
+            (Some(Trap::Interrupt), _, Some(timeout)) => {
+                let timeout = humantime::format_duration(timeout);
+                format!("`{program}` took longer than {timeout} (`--timeout`)")
+            }
+            _ => format!("`{program}` failed"),
+        };
+        error.context(message)
+    }
 }
 
 /// Loads an artifact that the user asked to run.
@@ -190,23 +278,8 @@ fn load_trusted(engine: &Engine, path: &std::path::Path, options: &LoadOptions) 
     unsafe { Module::deserialize_file_with(engine, path, options) }
 }
 
-/// Turns the way in which a program ended into an exit code, or an error of this command.
-fn finish(error: Error, program: &str) -> Result<ExitCode> {
-    if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        // As the system does it: the low byte counts.
-        return Ok(ExitCode::from(exit.0 as u8));
-    }
-    let trapped = error.downcast_ref::<Trap>().is_some();
-    let error = error.context(format!("`{program}` failed"));
-    if trapped {
-        output::print_error(&error);
-        return Ok(ExitCode::from(TRAP_EXIT_CODE));
-    }
-    Err(error)
-}
-
 fn parse_arguments(
-    store: &mut Store<WasiCtx>,
+    store: &mut Store<Host>,
     function: Func,
     arguments: &[String],
 ) -> Result<Vec<Val>> {

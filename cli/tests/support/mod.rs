@@ -32,8 +32,17 @@ impl Workspace {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
+        self.precast_with_stdin(Stdio::null(), arguments)
+    }
+
+    /// Runs the command with this standard input.
+    pub(crate) fn precast_with_stdin<I, S>(&self, stdin: impl Into<Stdio>, arguments: I) -> Outcome
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
         let mut command = Command::new(env!("CARGO_BIN_EXE_precast"));
-        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        command.args(arguments).current_dir(self.0.path()).stdin(stdin);
         command.env("PRECAST_CACHE_DIR", self.path("cache")).env_remove("PRECAST_CONFIG");
         let output = command.output().unwrap();
         Outcome {

@@ -47,31 +47,31 @@ impl<'a> IoVecs<'a> {
     pub(crate) fn read(&self, fd: BorrowedFd<'_>) -> Result<u32, Errno> {
         // SAFETY: `parse` checked every buffer against the view, which outlives
         // `self`; the system only writes into them and never keeps them.
-        retry(|| unsafe { libc::readv(fd.as_raw_fd(), self.vecs.as_ptr(), self.count()) })
+        moved(unsafe { libc::readv(fd.as_raw_fd(), self.vecs.as_ptr(), self.count()) })
     }
 
     pub(crate) fn write(&self, fd: BorrowedFd<'_>) -> Result<u32, Errno> {
         // SAFETY: as in `read`; the system only reads them.
-        retry(|| unsafe { libc::writev(fd.as_raw_fd(), self.vecs.as_ptr(), self.count()) })
+        moved(unsafe { libc::writev(fd.as_raw_fd(), self.vecs.as_ptr(), self.count()) })
     }
 
     pub(crate) fn read_at(&self, fd: BorrowedFd<'_>, offset: u64) -> Result<u32, Errno> {
         let offset = i64::try_from(offset).map_err(|_| Errno::Inval)?;
         // SAFETY: as in `read`.
-        retry(|| unsafe { libc::preadv(fd.as_raw_fd(), self.vecs.as_ptr(), self.count(), offset) })
+        moved(unsafe { libc::preadv(fd.as_raw_fd(), self.vecs.as_ptr(), self.count(), offset) })
     }
 
     pub(crate) fn write_at(&self, fd: BorrowedFd<'_>, offset: u64) -> Result<u32, Errno> {
         let offset = i64::try_from(offset).map_err(|_| Errno::Inval)?;
         // SAFETY: as in `write`.
-        retry(|| unsafe { libc::pwritev(fd.as_raw_fd(), self.vecs.as_ptr(), self.count(), offset) })
+        moved(unsafe { libc::pwritev(fd.as_raw_fd(), self.vecs.as_ptr(), self.count(), offset) })
     }
 
     /// Receives with `MSG_*` flags; says whether a message was cut short.
     pub(crate) fn receive(&self, fd: BorrowedFd<'_>, flags: i32) -> Result<(u32, bool), Errno> {
         let mut message = self.message();
         // SAFETY: as in `read`; `message` has no address and no control buffer.
-        let count = retry(|| unsafe {
+        let count = moved(unsafe {
             libc::recvmsg(fd.as_raw_fd(), &mut message, flags | libc::MSG_CMSG_CLOEXEC)
         })?;
         Ok((count, message.msg_flags & libc::MSG_TRUNC != 0))
@@ -81,7 +81,7 @@ impl<'a> IoVecs<'a> {
     pub(crate) fn send(&self, fd: BorrowedFd<'_>) -> Result<u32, Errno> {
         let message = self.message();
         // SAFETY: as in `write`; `message` has no address and no control buffer.
-        retry(|| unsafe { libc::sendmsg(fd.as_raw_fd(), &message, libc::MSG_NOSIGNAL) })
+        moved(unsafe { libc::sendmsg(fd.as_raw_fd(), &message, libc::MSG_NOSIGNAL) })
     }
 
     /// Copies `from` into the buffers, as much as fits.
@@ -135,22 +135,16 @@ pub(crate) fn fill_random(range: GuestRange<'_>) -> Result<(), Errno> {
     while done < range.len() {
         let start = range.as_ptr().wrapping_add(done);
         // SAFETY: the `range.len() - done` bytes from `start` lie inside the range.
-        let count = retry(|| unsafe { libc::getrandom(start.cast(), range.len() - done, 0) })?;
+        let count = moved(unsafe { libc::getrandom(start.cast(), range.len() - done, 0) })?;
         done += count as usize;
     }
     Ok(())
 }
 
-/// Calls again when a signal interrupted the call: guests know no signals.
-fn retry(mut call: impl FnMut() -> isize) -> Result<u32, Errno> {
-    loop {
-        let result = call();
-        if result >= 0 {
-            return Ok(u32::try_from(result).unwrap_or(u32::MAX));
-        }
-        let error = std::io::Error::last_os_error();
-        if error.kind() != std::io::ErrorKind::Interrupted {
-            return Err(error.into());
-        }
+/// How many bytes a call has moved.
+fn moved(result: isize) -> Result<u32, Errno> {
+    match result {
+        0.. => Ok(u32::try_from(result).unwrap_or(u32::MAX)),
+        _ => Err(std::io::Error::last_os_error().into()),
     }
 }
