@@ -30,6 +30,8 @@
 //! ```
 
 pub use precast_artifact as artifact;
+#[cfg(feature = "cache")]
+pub use precast_cache as cache;
 #[cfg(feature = "compiler")]
 pub use precast_compiler as compiler;
 pub use precast_config as settings;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use precast_config::{CacheMode, CacheSettings};
@@ -24,6 +25,8 @@ pub struct Cache {
     user: Option<Layer>,
     system: Option<Layer>,
     pub(crate) tally: Tally,
+    /// Whether it holds more because of this process.
+    grown: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -46,8 +49,8 @@ impl Cache {
         if user.is_none() && system.is_none() {
             settings.mode = CacheMode::Off;
         }
-        let (tally, state) = (Tally::default(), Mutex::default());
-        Cache { settings, user, system, tally, state }
+        let (tally, grown, state) = (Tally::default(), AtomicBool::new(false), Mutex::default());
+        Cache { settings, user, system, tally, grown, state }
     }
 
     /// A cache in which nothing is found or kept.
@@ -82,6 +85,16 @@ impl Cache {
         if state.said.insert(discriminant(&warning)) || !repeats {
             state.warnings.push(warning);
         }
+    }
+
+    /// Notes that something was added.
+    pub(crate) fn grow(&self) {
+        self.grown.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something was added since the last call.
+    pub(crate) fn take_grown(&self) -> bool {
+        self.grown.swap(false, Ordering::Relaxed)
     }
 
     /// Whether runs may add to it.

@@ -51,9 +51,12 @@ pub(crate) struct Budgets {
 }
 
 impl Cache {
-    /// Brings the cache back within its budgets, if that has not been done in the last minutes.
-    /// To be called after a run that added something, when its time matters to nobody.
+    /// Brings the cache back within its budgets, if this process added something and that has not
+    /// been done in the last minutes. To be called after a run, when its time matters to nobody.
     pub fn housekeep_if_due(&self) {
+        if !self.take_grown() {
+            return;
+        }
         let Some(root) = self.create_layer() else { return };
         let done = root.stat(DONE).ok().flatten();
         let recent = |facts: Facts| facts.modified.age().is_some_and(|age| age < INTERVAL);

@@ -123,6 +123,7 @@ impl Cache {
             match promote(&user, packed) {
                 Ok((trailer, file)) => {
                     self.trust_again(Tier::Hot, key);
+                    self.grow();
                     return Ok(Some(entry(root, origin, Tier::Packed, &trailer, file)));
                 }
                 Err(UnpackError::Damage(damage)) => return Err(damage),

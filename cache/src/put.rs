@@ -81,6 +81,7 @@ impl Cache {
             return Stored::Not;
         }
         self.tally.put(artifact.len() as u64);
+        self.grow();
         let at_once = self.settings.promotion == Promotion::Put;
         if !at_once || !self.has_room(&root, artifact.len() as u64) {
             return Stored::Packed;

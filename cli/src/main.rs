@@ -1,14 +1,15 @@
 //! The `precast` command: compiles WebAssembly ahead of time, runs it, and looks into artifacts.
 //!
 //! No logic of its own: each command is one file in `command/` that reads its arguments and
-//! calls the library. What several commands share is about the command line itself: reading
-//! modules ([`input`]), settings ([`settings_args`]), printing ([`output`]).
+//! calls the library. What several commands share is about the command line itself: settings
+//! ([`settings_args`], [`cache_args`]), the engine made of them ([`session`]), printing ([`output`]).
 
+mod cache_args;
 mod command;
 mod context;
-mod input;
 mod output;
 mod progress;
+mod session;
 mod settings_args;
 mod watchdog;
 

@@ -10,6 +10,11 @@ pub(crate) fn print_error(error: &Error) {
     let _ = writeln!(std::io::stderr(), "error: {error:?}");
 }
 
+/// Prints what is no reason to stop on stderr, as `warning: ...`.
+pub(crate) fn print_warning(warning: &impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "warning: {warning}");
+}
+
 /// Prints a JSON value on stdout, indented.
 pub(crate) fn print_json(value: &serde_json::Value) -> Result<()> {
     let mut stdout = std::io::stdout().lock();

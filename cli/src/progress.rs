@@ -1,35 +1,57 @@
-//! Shows how far a long compilation is.
+//! Shows how far a long compilation is, and for whom it waits.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use precast::CodeBuilder;
 
 /// How long a compilation may take before its progress is shown.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Runs `compile` with a callback that it tells how many functions of how many are done, and
-/// shows a bar on a terminal once that has taken a second.
-pub(crate) fn compile<T>(compile: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> T) -> T {
+/// Hands what is to be compiled to `work` so that it shows on a terminal how far it is, once that
+/// has taken a second, and why it waits.
+pub(crate) fn show<'a, T>(builder: CodeBuilder<'a>, work: impl FnOnce(CodeBuilder<'_>) -> T) -> T {
     let started = Instant::now();
-    let bar = OnceLock::new();
-    let result = compile(&|done, total| {
-        if bar.get().is_some() || started.elapsed() > PATIENCE {
-            bar.get_or_init(|| new_bar(total as u64)).set_position(done as u64);
+    let (waiting, compiling) = (OnceLock::new(), OnceLock::new());
+    let functions = |done, total| {
+        if compiling.get().is_some() || started.elapsed() > PATIENCE {
+            clear(&waiting);
+            let bar = compiling.get_or_init(|| new_bar(total as u64));
+            bar.set_position(done as u64);
         }
-    });
-    if let Some(bar) = bar.get() {
-        bar.finish_and_clear();
-    }
+    };
+    let on_wait = |holder: &str| {
+        let spinner: &ProgressBar = waiting.get_or_init(new_spinner);
+        spinner.set_message(format!("waiting: {holder}"));
+    };
+    let result = work(builder.progress(&functions).on_wait(&on_wait));
+    clear(&waiting);
+    clear(&compiling);
     result
 }
 
-fn new_bar(functions: u64) -> ProgressBar {
-    // Standard error, and nothing when that is no terminal.
-    let bar = ProgressBar::with_draw_target(Some(functions), ProgressDrawTarget::stderr());
-    let template = "compiling {bar:40} {pos}/{len} functions, {eta} left";
+/// A bar on the terminal that counts `what`; nothing when standard error is no terminal.
+pub(crate) fn bar(total: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar
+}
+
+fn new_bar(functions: u64) -> ProgressBar {
+    bar(functions, "compiling {bar:40} {pos}/{len} functions, {eta} left")
+}
+
+fn new_spinner() -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+fn clear(bar: &OnceLock<ProgressBar>) {
+    if let Some(bar) = bar.get() {
+        bar.finish_and_clear();
+    }
 }

@@ -1,7 +1,8 @@
 //! The options that choose how code is generated.
 
 use clap::{Args, ValueEnum};
-use precast::{Config, CpuChoice, OptLevel, Result};
+use precast::settings::Settings;
+use precast::{CpuChoice, OptLevel, Result};
 
 /// Options that change the generated code.
 #[derive(Args, Clone, Debug)]
@@ -13,12 +14,21 @@ pub(crate) struct SettingsArgs {
     target: Option<String>,
 
     /// Processor: `native`, `baseline`, or a name such as x86-64-v3 that `precast targets` lists
-    #[arg(long, value_name = "NAME", default_value = "native")]
-    cpu: CpuChoice,
+    /// [default: native]
+    #[arg(long, value_name = "NAME")]
+    cpu: Option<CpuChoice>,
 
-    /// How hard to optimise
-    #[arg(short = 'O', long, value_name = "LEVEL", value_enum, default_value_t = Optimize::Speed)]
-    optimize: Optimize,
+    #[command(flatten)]
+    code: CodeArgs,
+}
+
+/// The options of them that are not about the machine.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Code generation")]
+pub(crate) struct CodeArgs {
+    /// How hard to optimise [default: speed]
+    #[arg(short = 'O', long, value_name = "LEVEL", value_enum)]
+    optimize: Option<Optimize>,
 
     /// Set a flag of the code generator; `precast settings` lists them (repeatable)
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = parse_flag)]
@@ -34,15 +44,15 @@ pub(crate) struct SettingsArgs {
 
     /// Have the code count what it executes, so that `run --fuel` can stop it
     #[arg(long)]
-    pub(crate) consume_fuel: bool,
+    consume_fuel: bool,
 
     /// Have the code look at epochs, so that `run --timeout` can stop it
     #[arg(long)]
-    pub(crate) epoch_interruption: bool,
+    epoch_interruption: bool,
 
     /// Threads that compile at the same time [default: all processors]
     #[arg(short, long, value_name = "N")]
-    jobs: Option<usize>,
+    pub(crate) jobs: Option<usize>,
 }
 
 /// How hard to optimise.
@@ -60,11 +70,23 @@ enum Optimize {
 }
 
 impl SettingsArgs {
-    /// The configuration that the options ask for.
-    pub(crate) fn config(&self) -> Result<Config> {
-        let SettingsArgs {
-            target,
-            cpu,
+    /// Changes what the options ask for.
+    pub(crate) fn apply(&self, settings: &mut Settings) -> Result<()> {
+        let SettingsArgs { target, cpu, code } = self;
+        if target.is_some() {
+            settings.compiler.target.clone_from(target);
+        }
+        if let Some(cpu) = cpu {
+            settings.compiler.cpu = cpu.clone();
+        }
+        code.apply(settings)
+    }
+}
+
+impl CodeArgs {
+    /// Changes what the options ask for.
+    pub(crate) fn apply(&self, settings: &mut Settings) -> Result<()> {
+        let CodeArgs {
             optimize,
             set,
             feature,
@@ -73,24 +95,25 @@ impl SettingsArgs {
             epoch_interruption,
             jobs,
         } = self;
-        let mut config = Config::new();
-        let settings = config.compiler_settings_mut();
-        settings.target.clone_from(target);
-        settings.cpu = cpu.clone();
-        settings.opt_level = match optimize {
-            Optimize::None => OptLevel::None,
-            Optimize::Speed => OptLevel::Speed,
-            Optimize::Size => OptLevel::SpeedAndSize,
-        };
-        settings.flags.clone_from(set);
-        settings.relaxed_simd_deterministic = *relaxed_simd_deterministic;
-        settings.consume_fuel = *consume_fuel;
-        settings.epoch_interruption = *epoch_interruption;
-        for (name, accept) in feature {
-            settings.features.set(name, *accept)?;
+        let compiler = &mut settings.compiler;
+        if let Some(optimize) = optimize {
+            compiler.opt_level = match optimize {
+                Optimize::None => OptLevel::None,
+                Optimize::Speed => OptLevel::Speed,
+                Optimize::Size => OptLevel::SpeedAndSize,
+            };
         }
-        config.runtime_settings_mut().jobs = *jobs;
-        Ok(config)
+        compiler.flags.extend(set.iter().cloned());
+        for (name, accept) in feature {
+            compiler.features.set(name, *accept)?;
+        }
+        compiler.relaxed_simd_deterministic |= relaxed_simd_deterministic;
+        compiler.consume_fuel |= consume_fuel;
+        compiler.epoch_interruption |= epoch_interruption;
+        if jobs.is_some() {
+            settings.runtime.jobs = *jobs;
+        }
+        Ok(())
     }
 }
 

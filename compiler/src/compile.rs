@@ -160,7 +160,7 @@ fn describe(wasm: &[u8], settings: &CompilerSettings, target: &Target) -> BuildD
     described.extend(flags.map(|(name, value)| (format!("flag.{name}"), value.clone())));
     described.sort();
     BuildDescription {
-        compiler: env!("CARGO_PKG_VERSION").to_owned(),
+        compiler: crate::VERSION.to_owned(),
         target: target.describe(),
         cpu_features: target.cpu_features(),
         wasm_features,

@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod build;
 mod code;
 mod compile;
 mod error;
@@ -35,6 +36,7 @@ mod translate;
 mod trap;
 mod work;
 
+pub use build::{BUILD_DIGEST, CRANELIFT_VERSION, VERSION};
 pub use compile::{CompilationArtifacts, compile, validate};
 pub use error::{CompileError, FunctionName};
 pub use target::{Processor, Setting, SettingKind, TargetInfo, processors, settings, targets};

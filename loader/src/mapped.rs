@@ -85,8 +85,10 @@ impl Mapped<Writable> {
         if placement == Placement::Copy || !aligned {
             return Self::copied_from(file, offset, length);
         }
-        let mapping = Mapping::of_file(file, offset, length)
-            .map_err(LoadError::system("cannot map the file"))?;
+        // There are file systems whose files can only be read.
+        let Ok(mapping) = Mapping::of_file(file, offset, length) else {
+            return Self::copied_from(file, offset, length);
+        };
         let file = file.try_clone().map_err(LoadError::system("cannot keep the file open"))?;
         let mut mapped = Self::new(mapping, Some((file, offset)))?;
         // A file system mounted `noexec` is found out now, while there is a way around it.

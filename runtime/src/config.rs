@@ -1,5 +1,10 @@
 //! What an engine is made with.
 
+#[cfg(feature = "cache")]
+use std::sync::Arc;
+
+#[cfg(feature = "cache")]
+use precast_cache::Cache;
 use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings};
 
 /// The settings of an [`Engine`](crate::Engine). Those that change code matter only to modules
@@ -9,6 +14,8 @@ pub struct Config {
     compiler: CompilerSettings,
     runtime: RuntimeSettings,
     signal_handlers: SignalHandlers,
+    #[cfg(feature = "cache")]
+    cache: Option<Arc<Cache>>,
 }
 
 /// Whether faults of wasm code are caught by signal handlers.
@@ -34,7 +41,7 @@ impl Config {
 
     /// Settings made elsewhere, from a file for example.
     pub fn from_settings(compiler: CompilerSettings, runtime: RuntimeSettings) -> Config {
-        Config { compiler, runtime, signal_handlers: SignalHandlers::default() }
+        Config { compiler, runtime, ..Config::default() }
     }
 
     /// The settings that change code.
@@ -65,6 +72,23 @@ impl Config {
     /// Chooses whether faults of wasm code are caught by signal handlers.
     pub fn signal_handlers(&mut self, signal_handlers: SignalHandlers) -> &mut Config {
         self.signal_handlers = signal_handlers;
+        self
+    }
+
+    /// The cache in which compiled modules are kept.
+    #[cfg(feature = "cache")]
+    pub fn get_cache(&self) -> Option<&Arc<Cache>> {
+        self.cache.as_ref()
+    }
+
+    /// Keeps compiled modules in a cache. Without one, which is the default, every module is
+    /// compiled.
+    ///
+    /// The cache's warnings and its housekeeping are left to the caller:
+    /// [`Cache::take_warnings`], [`Cache::housekeep_if_due`].
+    #[cfg(feature = "cache")]
+    pub fn cache(&mut self, cache: Option<Arc<Cache>>) -> &mut Config {
+        self.cache = cache;
         self
     }
 

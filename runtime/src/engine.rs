@@ -20,6 +20,9 @@ struct EngineInner {
     config: Config,
     types: TypeRegistry,
     epoch: AtomicU64,
+    /// Made when the first module is looked up.
+    #[cfg(feature = "cache")]
+    recipe: std::sync::OnceLock<precast_cache::Recipe>,
 }
 
 impl Engine {
@@ -36,12 +39,21 @@ impl Engine {
             config: config.clone(),
             types: TypeRegistry::default(),
             epoch: AtomicU64::new(0),
+            #[cfg(feature = "cache")]
+            recipe: Default::default(),
         })))
     }
 
     /// The settings that it was made with.
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Everything besides the module that decides which entry of a cache is its.
+    #[cfg(feature = "cache")]
+    pub(crate) fn cache_recipe(&self) -> &precast_cache::Recipe {
+        let settings = self.config().compiler_settings();
+        self.0.recipe.get_or_init(|| crate::module::recipe(settings))
     }
 
     /// Whether two handles are to the same engine.

@@ -168,7 +168,7 @@ pub enum TypeError {
     Unsupported(&'static str),
 }
 
-/// An artifact that this engine cannot run.
+/// A module or artifact that this engine cannot run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModuleError {
@@ -197,6 +197,9 @@ pub enum ModuleError {
     /// A part of it contradicts another.
     #[error("the artifact is damaged: {0}")]
     Damaged(&'static str),
+    /// The cache's settings require that modules are in it, and it is not.
+    #[error("the module must be in the cache: {0}")]
+    NotCached(String),
 }
 
 struct Inner {

@@ -12,7 +12,8 @@
 //! module comes to life, `func/mod.rs` for calls, `trap/mod.rs` for how they end early,
 //! `helpers/mod.rs` for what generated code asks for.
 //!
-//! With feature `compiler`, `Module::new` compiles; without it, artifacts are loaded with
+//! With feature `compiler`, `Module::new` compiles, and with feature `cache` it keeps the result
+//! when the engine's [`Config`] says where; without them, artifacts are loaded with
 //! [`Module::deserialize_file`], and no compiler is linked.
 //!
 //! ```
@@ -67,7 +68,11 @@ pub use linker::{InstancePre, Linker};
 pub use memory::{
     GuestRange, Memory, MemoryAccessError, MemoryView, OutOfBounds, SharedMemory, WaitResult,
 };
+#[cfg(feature = "compiler")]
+pub use module::{CodeBuilder, SourceError};
 pub use module::{LoadOptions, Module};
+#[cfg(feature = "cache")]
+pub use module::{Warmed, compiler_build};
 pub use precast_artifact::trap::Trap;
 pub use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings, WasmFeatures};
 pub use precast_loader::{LoadError, Placement};

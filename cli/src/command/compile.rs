@@ -4,16 +4,20 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use precast::{Engine, Error, Result};
+use precast::settings::file::user_settings;
+use precast::{CodeBuilder, Error, Result};
 
-use crate::context::Context;
+use crate::cache_args::CacheArgs;
+use crate::context::{About, Context};
+use crate::progress;
+use crate::session::Session;
 use crate::settings_args::SettingsArgs;
-use crate::{input, progress};
 
 /// Compile a WebAssembly module to a native artifact.
 ///
 /// The artifact holds machine code for one architecture, system and set of processor features;
-/// `precast inspect` shows which. The same module and options give the same bytes.
+/// `precast inspect` shows which. The same module and options give the same bytes, whether they are
+/// compiled or come from the cache.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   precast compile app.wasm                          app.precast, for this machine
@@ -29,6 +33,9 @@ pub(crate) struct Compile {
 
     #[command(flatten)]
     settings: SettingsArgs,
+
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 impl Compile {
@@ -40,11 +47,14 @@ impl Compile {
                 output.display()
             )));
         }
-        let bytes = input::read_module(&self.module)?;
-        let engine = Engine::new(&self.settings.config()?)?;
-        let artifact =
-            progress::compile(|progress| engine.precompile_module_with_progress(&bytes, progress))
-                .context(|| format!("cannot compile `{}`", self.module.display()))?;
+        let mut settings = user_settings()?;
+        self.settings.apply(&mut settings)?;
+        self.cache.apply(&mut settings.cache);
+        let session = Session::new(settings)?;
+        let builder = CodeBuilder::file(&session.engine, &self.module)?;
+        let artifact = progress::show(builder, |builder| builder.compile_module_serialized());
+        session.finish();
+        let artifact = artifact.about(&self.module, |path| format!("cannot compile `{path}`"))?;
         publish(&output, &artifact).context(|| format!("cannot write `{}`", output.display()))
     }
 }

@@ -8,22 +8,28 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
+use precast::artifact::image::ImageError;
+use precast::settings::file::user_settings;
 use precast::wasi::{DirAccess, I32Exit, WasiCtx};
 use precast::{
-    Engine, Error, Func, Instance, Linker, LoadOptions, Module, Placement, Result, Store,
-    StoreLimits, StoreLimitsBuilder, Trap, Val, ValType,
+    CodeBuilder, Engine, Error, Func, Instance, Linker, LoadError, LoadOptions, Module, Placement,
+    Result, SourceError, Store, StoreLimits, StoreLimitsBuilder, Trap, Val, ValType,
 };
 
-use crate::context::Context;
-use crate::input::{self, Input};
-use crate::output;
+use crate::cache_args::CacheArgs;
+use crate::context::{About, Context};
+use crate::session::Session;
 use crate::settings_args::SettingsArgs;
 use crate::watchdog::Watchdog;
+use crate::{output, progress};
 
 /// The exit code after a trap: what a shell reports for a program that called `abort`.
 const TRAP_EXIT_CODE: u8 = 134;
 
-/// Run a WASI program: a module, which is compiled first, or an artifact.
+/// Run a WASI program: a module or an artifact.
+///
+/// A module is compiled when it is run for the first time; later runs find it in the cache and start
+/// at once (see `precast cache`).
 ///
 /// The program sees no files, no environment variables and no network except what is given
 /// to it here. The exit code is the program's own; 134 after a trap.
@@ -32,6 +38,7 @@ const TRAP_EXIT_CODE: u8 = 134;
   precast run app.wasm --version                 options behind the program are the program's
   precast run --dir . --dir /data::/in app.wasm  this directory as `.`, /data as /in
   precast run --invoke add math.wat 1 2          call an exported function and print its results
+  precast run --cache require app.wasm           run only what has been compiled before
   precast run --timeout 10s app.wasm             stop it when it takes longer
 An artifact runs with `--fuel` or `--timeout` when it was compiled with `--consume-fuel` or
 `--epoch-interruption`.")]
@@ -69,13 +76,17 @@ pub(crate) struct Run {
     #[arg(long, value_name = "SIZE")]
     max_memory: Option<ByteSize>,
 
-    /// Compare all of an artifact with its digest before running it
+    /// Compare all of the code with its digest before running it, and read the module even when
+    /// the cache knows the unchanged file
     #[arg(long)]
     verify: bool,
 
-    /// Copy an artifact into memory instead of mapping its file
+    /// Copy the code into memory instead of mapping its file
     #[arg(long)]
     copy: bool,
+
+    #[command(flatten)]
+    cache: CacheArgs,
 
     #[command(flatten)]
     settings: SettingsArgs,
@@ -106,12 +117,13 @@ struct Host {
 }
 
 impl Run {
-    pub(crate) fn execute(mut self) -> Result<ExitCode> {
-        self.settings.consume_fuel |= self.fuel.is_some();
-        self.settings.epoch_interruption |= self.timeout.is_some();
-        let engine = Engine::new(&self.settings.config()?)?;
-        let module = self.load(&engine)?;
-        let mut linker = Linker::new(&engine);
+    pub(crate) fn execute(self) -> Result<ExitCode> {
+        let session = self.session()?;
+        let module = self.load(&session.engine);
+        session.print_warnings();
+        let module = module?;
+        let engine = &session.engine;
+        let mut linker = Linker::new(engine);
         precast::wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
         match self.unknown_imports {
             UnknownImports::Deny => {}
@@ -119,9 +131,9 @@ impl Run {
             UnknownImports::Zero => linker.define_unknown_imports_as_default_values(&module)?,
         }
         let interrupted = Arc::new(AtomicBool::new(false));
-        let mut store = self.store(&engine, Arc::clone(&interrupted))?;
+        let mut store = self.store(engine, Arc::clone(&interrupted))?;
         let watchdog = match self.timeout {
-            Some(limit) => Some(Watchdog::start(&engine, limit, interrupted, {
+            Some(limit) => Some(Watchdog::start(engine, limit, interrupted, {
                 let error = self.limit_reached(Trap::Interrupt.into());
                 move || {
                     output::print_error(&error);
@@ -134,6 +146,7 @@ impl Run {
             .instantiate(&mut store, &module)
             .and_then(|instance| self.start(&mut store, instance));
         drop(watchdog);
+        session.finish();
         match outcome {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => self.finish(error),
@@ -148,29 +161,54 @@ impl Run {
         let host = Host { wasi: self.wasi(interrupted)?, limits: limits.build() };
         let mut store = Store::new(engine, host);
         store.limiter(|host| &mut host.limits);
-        if self.settings.consume_fuel {
+        if engine.config().compiler_settings().consume_fuel {
             store.set_fuel(self.fuel.unwrap_or(u64::MAX))?;
         }
         store.set_epoch_deadline(1);
         Ok(store)
     }
 
+    fn session(&self) -> Result<Session> {
+        let mut settings = user_settings()?;
+        self.settings.apply(&mut settings)?;
+        settings.compiler.consume_fuel |= self.fuel.is_some();
+        settings.compiler.epoch_interruption |= self.timeout.is_some();
+        self.cache.apply(&mut settings.cache);
+        Session::new(settings)
+    }
+
+    /// What the file holds decides; its name only what is tried first, so that an artifact is not
+    /// looked up in the cache and a module that the cache knows is not read.
     fn load(&self, engine: &Engine) -> Result<Module> {
-        let name = self.program.display();
-        match input::read(&self.program)? {
-            Input::Module(bytes) => crate::progress::compile(|progress| {
-                Module::new_with_progress(engine, &bytes, progress)
-            })
-            .context(|| format!("cannot compile `{name}`")),
-            Input::Artifact => {
-                let options = LoadOptions {
-                    placement: if self.copy { Placement::Copy } else { Placement::Map },
-                    verify: self.verify,
-                };
-                load_trusted(engine, &self.program, &options)
-                    .context(|| format!("cannot load `{name}`"))
-            }
+        if self.program.extension().is_none_or(|extension| extension != "precast") {
+            return match self.compile(engine) {
+                Err(error) if is_artifact(&error) => self.load_artifact(engine),
+                module => module,
+            };
         }
+        match self.load_artifact(engine) {
+            Err(error) if is_no_artifact(&error) => match self.compile(engine) {
+                Err(again) if is_artifact(&again) => Err(error),
+                module => module,
+            },
+            module => module,
+        }
+    }
+
+    fn compile(&self, engine: &Engine) -> Result<Module> {
+        let builder = CodeBuilder::file(engine, &self.program)?.load_options(self.load_options());
+        progress::show(builder, |builder| builder.compile_module())
+            .about(&self.program, |path| format!("cannot compile `{path}`"))
+    }
+
+    fn load_artifact(&self, engine: &Engine) -> Result<Module> {
+        load_trusted(engine, &self.program, &self.load_options())
+            .context(|| format!("cannot load `{}`", self.program.display()))
+    }
+
+    fn load_options(&self) -> LoadOptions {
+        let placement = if self.copy { Placement::Copy } else { Placement::Map };
+        LoadOptions { placement, verify: self.verify }
     }
 
     fn wasi(&self, interrupted: Arc<AtomicBool>) -> Result<WasiCtx> {
@@ -268,6 +306,14 @@ impl Run {
         };
         error.context(message)
     }
+}
+
+fn is_artifact(error: &Error) -> bool {
+    matches!(error.downcast_ref(), Some(SourceError::Artifact(_)))
+}
+
+fn is_no_artifact(error: &Error) -> bool {
+    matches!(error.downcast_ref(), Some(LoadError::Image(ImageError::NotAnArtifact)))
 }
 
 /// Loads an artifact that the user asked to run.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use precast::{Engine, Module, Result};
+use precast::settings::file::user_settings;
+use precast::{CodeBuilder, Config, Engine, Result};
 
-use crate::context::Context;
-use crate::input;
+use crate::context::About;
 use crate::settings_args::SettingsArgs;
 
 /// Check that a module is valid and uses only proposals that are accepted.
@@ -22,11 +22,13 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) fn execute(self) -> Result<()> {
-        let engine = Engine::new(&self.settings.config()?)?;
+        let mut settings = user_settings()?;
+        self.settings.apply(&mut settings)?;
+        let engine = Engine::new(&Config::from_settings(settings.compiler, settings.runtime))?;
         for path in &self.modules {
-            let bytes = input::read_module(path)?;
-            Module::validate(&engine, &bytes)
-                .context(|| format!("`{}` is not valid", path.display()))?;
+            CodeBuilder::file(&engine, path)?
+                .validate()
+                .about(path, |path| format!("`{path}` is not valid"))?;
         }
         Ok(())
     }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use precast::Result;
+use precast::settings::Settings;
+use precast::{Config, Result};
 use precast_wast::{Print, Runner, Setup};
 use serde_json::json;
 
@@ -36,7 +37,11 @@ pub(crate) struct Wast {
 impl Wast {
     pub(crate) fn execute(self) -> Result<ExitCode> {
         let setup = if self.through_file { Setup::ThroughFile } else { Setup::InMemory };
-        let runner = Runner::new(self.settings.config()?, setup)?.print(Print::Stdout);
+        // Scripts say what they expect: the user's settings file has no say.
+        let mut settings = Settings::default();
+        self.settings.apply(&mut settings)?;
+        let config = Config::from_settings(settings.compiler, settings.runtime);
+        let runner = Runner::new(config, setup)?.print(Print::Stdout);
         let (mut files, mut assertions, mut passed) = (0, 0, 0);
         for path in &self.scripts {
             let name = path.display().to_string();

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
 
-use crate::CacheSettings;
+use super::{FileError, load};
+use crate::{CacheSettings, Settings};
 
 /// The environment variable that names another settings file. Empty: there is none.
 pub const FILE_VARIABLE: &str = "PRECAST_CONFIG";
@@ -57,6 +58,22 @@ pub fn cache_directory(
         return Some((path.clone(), CacheOrigin::File));
     }
     Some((BaseDirs::new()?.cache_dir().to_owned(), CacheOrigin::Platform))
+}
+
+/// The user's settings: what the file at [`location`] says, and as the cache's directory the one
+/// that [`cache_directory`] chooses.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn user_settings() -> Result<Settings, FileError> {
+    let mut settings = match location() {
+        Some(path) => load(&path)?,
+        None => Settings::default(),
+    };
+    let directory = cache_directory(None, std::env::var_os(CACHE_VARIABLE), &settings.cache);
+    settings.cache.directory = directory.map(|(path, _)| path);
+    Ok(settings)
 }
 
 impl fmt::Display for CacheOrigin {

@@ -1,7 +1,11 @@
 //! Modules: artifacts in memory that instances are made of.
 
+#[cfg(feature = "cache")]
+mod cached;
 mod compile;
 mod libcalls;
+#[cfg(feature = "compiler")]
+mod source;
 
 use std::ffi::c_void;
 use std::fmt;
@@ -19,7 +23,15 @@ use precast_artifact::vmcontext::VMOffsets;
 use precast_config::CompilerSettings;
 use precast_loader::{Mapped, Placement, Sealed, Writable};
 
+#[cfg(feature = "cache")]
+pub(crate) use cached::recipe;
+#[cfg(feature = "cache")]
+pub use cached::{Warmed, compiler_build};
+#[cfg(feature = "compiler")]
+pub use compile::CodeBuilder;
 pub(crate) use compile::is_compile_error;
+#[cfg(feature = "compiler")]
+pub use source::SourceError;
 
 use crate::engine::Engine;
 use crate::error::{Error, ModuleError, Result};

@@ -1,0 +1,42 @@
+//! What a command works with: the user's settings, an engine, the cache.
+
+use std::sync::Arc;
+
+use precast::cache::Cache;
+use precast::settings::{CacheMode, Settings};
+use precast::{Config, Engine, Error, Result};
+
+use crate::output;
+
+/// An engine and the cache that it uses.
+pub(crate) struct Session {
+    pub(crate) engine: Engine,
+    pub(crate) cache: Arc<Cache>,
+}
+
+impl Session {
+    /// An engine with these settings.
+    pub(crate) fn new(settings: Settings) -> Result<Session> {
+        let Settings { compiler, runtime, cache } = settings;
+        let wanted = cache.mode;
+        let cache = Arc::new(Cache::new(&cache));
+        if wanted == CacheMode::Require && cache.mode() != wanted {
+            return Err(Error::msg("the cache is required and has no directory: use --cache-dir"));
+        }
+        let mut config = Config::from_settings(compiler, runtime);
+        config.cache(Some(cache.clone()));
+        Ok(Session { engine: Engine::new(&config)?, cache })
+    }
+
+    /// Says what went wrong with the cache since the last time.
+    pub(crate) fn print_warnings(&self) {
+        self.cache.take_warnings().iter().for_each(output::print_warning);
+    }
+
+    /// Does what the cache leaves for when nobody waits: to be called after the work.
+    pub(crate) fn finish(&self) {
+        self.cache.housekeep_if_due();
+        self.cache.flush_statistics();
+        self.print_warnings();
+    }
+}
