@@ -16,7 +16,7 @@ use precast_artifact::vmcontext::VMMemoryDefinition;
 use super::paged::PagedMemory;
 use super::wait::{WaitQueues, WaitResult, check_access};
 use crate::engine::Engine;
-use crate::error::{Error, LimitError, Result, TypeError};
+use crate::error::{LimitError, Result, TypeError};
 use crate::limits::ResourceLimiter;
 use crate::types::{Found, MemoryType};
 use crate::vm::{OwnDefinition, VmMemory};
@@ -149,47 +149,45 @@ impl SharedMemory {
     ///
     /// # Errors
     ///
-    /// When the address is no multiple of 4 or not inside, and when [`close`](Self::close) ends
-    /// the wait.
+    /// When the address is no multiple of 4 or not inside; [`Trap::Interrupt`] when
+    /// [`close`](Self::close) ends the wait.
     pub fn atomic_wait32(
         &self,
         address: u64,
         expected: u32,
         timeout: Option<Duration>,
-    ) -> Result<WaitResult> {
+    ) -> Result<WaitResult, Trap> {
         let pointer = self.atomic_pointer::<u32>(address)?;
-        let wait = self.0.waiters.wait(address, timeout, || {
+        self.0.waiters.wait(address, timeout, || {
             // SAFETY: inside, aligned and mapped; the guest's accesses to it that may race are
             // atomic or not Rust's.
             let value = unsafe { AtomicU32::from_ptr(pointer.as_ptr()) };
             u32::from_le(value.load(Ordering::SeqCst)) == expected
-        });
-        Ok(wait?)
+        })
     }
 
     /// As `memory.atomic.wait64`: as [`atomic_wait32`](Self::atomic_wait32), for 64 bits.
     ///
     /// # Errors
     ///
-    /// When the address is no multiple of 8 or not inside, and when [`close`](Self::close) ends
-    /// the wait.
+    /// When the address is no multiple of 8 or not inside; [`Trap::Interrupt`] when
+    /// [`close`](Self::close) ends the wait.
     pub fn atomic_wait64(
         &self,
         address: u64,
         expected: u64,
         timeout: Option<Duration>,
-    ) -> Result<WaitResult> {
+    ) -> Result<WaitResult, Trap> {
         let pointer = self.atomic_pointer::<u64>(address)?;
-        let wait = self.0.waiters.wait(address, timeout, || {
+        self.0.waiters.wait(address, timeout, || {
             // SAFETY: as for 32 bits.
             let value = unsafe { AtomicU64::from_ptr(pointer.as_ptr()) };
             u64::from_le(value.load(Ordering::SeqCst)) == expected
-        });
-        Ok(wait?)
+        })
     }
 
-    /// Ends every wait on the memory, those to come included, with an error: for hosts that
-    /// stop the threads of a program.
+    /// Ends every wait on the memory, those to come included, with [`Trap::Interrupt`]: for
+    /// hosts that stop the threads of a program.
     pub fn close(&self) {
         self.0.waiters.close();
     }
@@ -219,11 +217,11 @@ impl SharedMemory {
     }
 
     /// The place of an atomic access to a `T`, which is inside and aligned.
-    fn atomic_pointer<T>(&self, address: u64) -> Result<NonNull<T>> {
+    fn atomic_pointer<T>(&self, address: u64) -> Result<NonNull<T>, Trap> {
         let (base, len) = self.definition().get();
         check_access(len as u64, address, size_of::<T>() as u64)?;
         let pointer = NonNull::new(base.wrapping_add(address as usize).cast());
-        pointer.ok_or_else(|| Error::from(Trap::MemoryOutOfBounds))
+        pointer.ok_or(Trap::MemoryOutOfBounds)
     }
 }
 

@@ -18,11 +18,6 @@ pub enum WaitResult {
     TimedOut = 2,
 }
 
-/// Nobody can wait any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the host stopped all threads that wait on the shared memory")]
-pub(super) struct Closed;
-
 /// Who waits where, first come, first woken.
 #[derive(Debug, Default)]
 pub(super) struct WaitQueues(Mutex<Queues>);
@@ -43,18 +38,18 @@ struct Waiter {
 
 impl WaitQueues {
     /// Waits at `address` if `unchanged` says so. No thread is notified between that question
-    /// and the wait.
+    /// and the wait. [`Trap::Interrupt`] when the queues are closed.
     pub(super) fn wait(
         &self,
         address: u64,
         timeout: Option<Duration>,
         unchanged: impl FnOnce() -> bool,
-    ) -> Result<WaitResult, Closed> {
+    ) -> Result<WaitResult, Trap> {
         // One that is too far away to be expressed does not come.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut queues = self.lock();
         if queues.closed {
-            return Err(Closed);
+            return Err(Trap::Interrupt);
         }
         if !unchanged() {
             return Ok(WaitResult::Mismatch);
@@ -63,7 +58,7 @@ impl WaitQueues {
         queues.waiters.entry(address).or_default().push_back(waiter.clone());
         loop {
             if queues.closed {
-                return Err(Closed);
+                return Err(Trap::Interrupt);
             }
             if waiter.woken.load(Ordering::Relaxed) {
                 return Ok(WaitResult::Ok);
@@ -202,10 +197,10 @@ mod tests {
             });
             queues.close();
             for waiter in waiters {
-                assert_eq!(waiter.join().unwrap(), Err(Closed));
+                assert_eq!(waiter.join().unwrap(), Err(Trap::Interrupt));
             }
         });
-        assert_eq!(queues.wait(0, None, || true), Err(Closed));
+        assert_eq!(queues.wait(0, None, || true), Err(Trap::Interrupt));
     }
 
     #[test]
