@@ -113,7 +113,7 @@ fn exchange_makes_a_lock_that_protects_plain_accesses() {
                 (local.get $rounds)))"#;
     for engine in engines() {
         let memory = SharedMemory::new(&engine, MemoryType::shared(1, 1)).unwrap();
-        run_in_threads(&memory, &module(&engine, &text), THREADS);
+        run_in_threads(&memory, &module(&engine, text), THREADS);
         assert_eq!((load(&memory, 8), load(&memory, 64)), (THREADS * 1000, THREADS * 1000 + 1));
     }
 }

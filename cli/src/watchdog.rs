@@ -4,13 +4,11 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use precast::{Engine, Result};
+use precast::Result;
 
 use crate::context::Context;
 
@@ -34,23 +32,21 @@ pub(crate) struct Watchdog {
 impl Watchdog {
     /// Gives the program that the calling thread is about to run `limit`.
     ///
-    /// Then the engine begins a new epoch, which ends wasm, `interrupted` is set, and system
-    /// calls in which the thread waits are interrupted until one notices that. If nothing of it
-    /// helps, `give_up` is called.
+    /// Then `stop` is called, which tells the program to stop, and system calls in which the
+    /// thread waits are interrupted until one notices that. If nothing of it helps, `give_up`
+    /// is called.
     ///
     /// # Errors
     ///
     /// What the system says to another thread or signal handler.
     pub(crate) fn start(
-        engine: &Engine,
         limit: Duration,
-        interrupted: Arc<AtomicBool>,
+        stop: impl FnOnce() + Send + 'static,
         give_up: impl FnOnce() + Send + 'static,
     ) -> Result<Watchdog> {
         handle_signal().context(|| "cannot install a signal handler".to_owned())?;
         // SAFETY: has no preconditions.
         let watched = unsafe { libc::pthread_self() };
-        let engine = engine.clone();
         let deadline = Instant::now().checked_add(limit);
         let (over, is_over) = mpsc::channel::<()>();
         let watch = move || {
@@ -59,8 +55,7 @@ impl Watchdog {
             if wait(deadline.saturating_duration_since(Instant::now())) {
                 return;
             }
-            interrupted.store(true, Ordering::Relaxed);
-            engine.increment_epoch();
+            stop();
             let last = Instant::now() + GRACE;
             while Instant::now() < last {
                 // SAFETY: the thread is the program's main thread, which exists as long as the

@@ -215,3 +215,28 @@ fn baseline_code_rounds_without_rounding_instructions() {
         assert_eq!(output, "3\n2\n2\n2\n");
     }
 }
+
+#[test]
+fn run_gives_programs_their_threads() {
+    let work = Workspace::new();
+    let program = fixture("threads/threads.wasm");
+    stdout_of(work.precast(["compile", &program, "-o", "threads.precast"]));
+    for count in [1, 8, 64] {
+        let output = stdout_of(work.precast(["run", "threads.precast", &count.to_string()]));
+        let dots = ".".repeat(count);
+        assert_eq!(output, format!("{dots}\nsum 499999500000 in {count} threads, right\n"));
+    }
+    assert!(stdout_of(work.precast(["run", &program])).ends_with("8 threads, right\n"));
+}
+
+#[test]
+fn any_thread_can_end_a_program() {
+    let work = Workspace::new();
+    let program = fixture("threads/threads.wasm");
+    assert_eq!(work.precast(["run", &program, "exit"]).code, Some(7));
+    let outcome = work.precast(["run", &program, "trap"]);
+    assert_eq!(outcome.code, Some(134));
+    for expected in ["unreachable", "thread_main", "wasi_thread_start"] {
+        assert!(outcome.stderr.contains(expected), "{outcome:?}");
+    }
+}

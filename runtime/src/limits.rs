@@ -1,5 +1,7 @@
 //! How much a store may take.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use crate::error::{Error, Result};
 
 /// Decides whether what a store owns may grow, and how much of it there may be.
@@ -187,6 +189,59 @@ impl Default for StoreLimits {
             trap_on_grow_failure: false,
         }
     }
+}
+
+/// Stores that have the same limiter share what it allows, on whatever threads they are.
+impl<L: ResourceLimiter> ResourceLimiter for Arc<Mutex<L>> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
+        lock(self).memory_growing(current, desired, maximum)
+    }
+
+    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
+        lock(self).memory_grow_failed(error)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
+        lock(self).table_growing(current, desired, maximum)
+    }
+
+    fn table_grow_failed(&mut self, error: Error) -> Result<()> {
+        lock(self).table_grow_failed(error)
+    }
+
+    fn instances(&self) -> usize {
+        lock(self).instances()
+    }
+
+    fn tables(&self) -> usize {
+        lock(self).tables()
+    }
+
+    fn memories(&self) -> usize {
+        lock(self).memories()
+    }
+
+    fn host_references(&self) -> usize {
+        lock(self).host_references()
+    }
+
+    fn heap_size(&self) -> usize {
+        lock(self).heap_size()
+    }
+}
+
+fn lock<L>(limiter: &Mutex<L>) -> MutexGuard<'_, L> {
+    limiter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl StoreLimits {

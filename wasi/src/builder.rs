@@ -12,7 +12,7 @@ use crate::abi::FileType;
 use crate::clock::monotonic_start;
 use crate::ctx::Strings;
 use crate::object::{Directory, HostFile, Object};
-use crate::table::{Descriptor, DescriptorTable};
+use crate::table::{Descriptor, Descriptors};
 use crate::{DirAccess, MemoryInput, MemoryOutput, Rights, Socket, WasiCtx};
 
 /// Builds a [`WasiCtx`].
@@ -181,7 +181,7 @@ impl WasiCtxBuilder {
         ];
         let descriptors = standard.into_iter().chain(built.directories).chain(built.sockets);
         WasiCtx {
-            table: DescriptorTable::from_iter(descriptors),
+            table: Descriptors::from_iter(descriptors),
             arguments: built.arguments,
             environment: built.environment,
             monotonic_start: monotonic_start(),

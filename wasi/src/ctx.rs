@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use precast_runtime::MemoryView;
 
-use crate::table::DescriptorTable;
+use crate::table::Descriptors;
 use crate::{Errno, WasiCtxBuilder};
 
 /// Everything that a guest can reach of the host.
@@ -22,7 +22,7 @@ use crate::{Errno, WasiCtxBuilder};
 /// done nothing; the functions that [`add_to_linker`](crate::add_to_linker) defines begin again.
 #[derive(Debug)]
 pub struct WasiCtx {
-    pub(crate) table: DescriptorTable,
+    pub(crate) table: Descriptors,
     pub(crate) arguments: Strings,
     pub(crate) environment: Strings,
     pub(crate) monotonic_start: u64,
@@ -75,6 +75,18 @@ impl WasiCtx {
     /// Whether the host wants calls that wait to end.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// A context over the same descriptors, for another thread of the same guest: what one
+    /// opens or closes, it does for all.
+    pub fn share(&mut self) -> WasiCtx {
+        WasiCtx {
+            table: self.table.share(),
+            arguments: self.arguments.clone(),
+            environment: self.environment.clone(),
+            monotonic_start: self.monotonic_start,
+            interrupted: self.interrupted.clone(),
+        }
     }
 
     /// Stores the arguments at `bytes` and the address of each at `pointers`.

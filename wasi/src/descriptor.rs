@@ -81,13 +81,7 @@ impl WasiCtx {
     ) -> Result<(), Errno> {
         let base = Rights::parse(base)?;
         let inheriting = Rights::parse(inheriting)?;
-        let descriptor = self.table.get_mut(fd)?;
-        if !descriptor.base.contains(base) || !descriptor.inheriting.contains(inheriting) {
-            return Err(Errno::Notcapable);
-        }
-        descriptor.base = base;
-        descriptor.inheriting = inheriting;
-        Ok(())
+        self.table.restrict(fd, base, inheriting)
     }
 
     /// Stores the attributes of an open file at `stat`.

@@ -79,7 +79,8 @@ impl WasiCtx {
         cookie: u64,
         used: u32,
     ) -> Result<(), Errno> {
-        let directory = self.table.get(fd)?.directory(Rights::FD_READDIR)?;
+        let descriptor = self.table.get(fd)?;
+        let directory = descriptor.directory(Rights::FD_READDIR)?;
         memory.range(u64::from(buffer), u64::from(buffer_len))?;
         memory.range(u64::from(used), 4)?;
         let count = list(directory, memory, buffer, buffer_len, cookie)?;

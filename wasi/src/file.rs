@@ -32,7 +32,8 @@ impl WasiCtx {
             Advice::DontNeed => rustix::fs::Advice::DontNeed,
             Advice::NoReuse => rustix::fs::Advice::NoReuse,
         };
-        let file = self.table.get(fd)?.file(Rights::FD_ADVISE)?;
+        let descriptor = self.table.get(fd)?;
+        let file = descriptor.file(Rights::FD_ADVISE)?;
         Ok(rustix::fs::fadvise(&file.fd, offset, NonZeroU64::new(len), advice)?)
     }
 
@@ -48,7 +49,8 @@ impl WasiCtx {
         offset: u64,
         len: u64,
     ) -> Result<(), Errno> {
-        let file = self.table.get(fd)?.file(Rights::FD_ALLOCATE)?;
+        let descriptor = self.table.get(fd)?;
+        let file = descriptor.file(Rights::FD_ALLOCATE)?;
         Ok(rustix::fs::fallocate(&file.fd, FallocateFlags::empty(), offset, len)?)
     }
 
@@ -99,7 +101,8 @@ impl WasiCtx {
         fd: u32,
         size: u64,
     ) -> Result<(), Errno> {
-        let file = self.table.get(fd)?.file(Rights::FD_FILESTAT_SET_SIZE)?;
+        let descriptor = self.table.get(fd)?;
+        let file = descriptor.file(Rights::FD_FILESTAT_SET_SIZE)?;
         Ok(rustix::fs::ftruncate(&file.fd, size)?)
     }
 
@@ -168,7 +171,8 @@ impl WasiCtx {
         offset: u64,
         nread: u32,
     ) -> Result<(), Errno> {
-        let file = self.table.get(fd)?.positioned(Rights::FD_READ | Rights::FD_SEEK)?;
+        let descriptor = self.table.get(fd)?;
+        let file = descriptor.positioned(Rights::FD_READ | Rights::FD_SEEK)?;
         memory.range(u64::from(nread), 4)?;
         let buffers = IoVecs::parse(memory, iovs, iovs_len)?;
         let count = match buffers.total() {
@@ -219,7 +223,8 @@ impl WasiCtx {
         offset: u64,
         nwritten: u32,
     ) -> Result<(), Errno> {
-        let file = self.table.get(fd)?.positioned(Rights::FD_WRITE | Rights::FD_SEEK)?;
+        let descriptor = self.table.get(fd)?;
+        let file = descriptor.positioned(Rights::FD_WRITE | Rights::FD_SEEK)?;
         memory.range(u64::from(nwritten), 4)?;
         let buffers = IoVecs::parse(memory, iovs, iovs_len)?;
         let count = match buffers.total() {

@@ -52,6 +52,7 @@ mod rights;
 mod socket;
 mod sys;
 mod table;
+mod threads;
 mod unstable;
 
 pub use abi::Rights;
@@ -64,4 +65,5 @@ pub use memory_stream::{MemoryInput, MemoryOutput};
 pub use process::RaiseError;
 pub use rights::DirAccess;
 pub use socket::Socket;
+pub use threads::{Stopper, Threads};
 pub use unstable::WasiUnstable;

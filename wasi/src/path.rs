@@ -75,7 +75,8 @@ impl WasiCtx {
         path: u32,
         path_len: u32,
     ) -> Result<(), Errno> {
-        let directory = self.table.get(fd)?.directory(Rights::PATH_CREATE_DIRECTORY)?;
+        let descriptor = self.table.get(fd)?;
+        let directory = descriptor.directory(Rights::PATH_CREATE_DIRECTORY)?;
         let path = GuestPath::read(memory, path, path_len)?;
         Ok(directory.dir.create_dir(path.as_path())?)
     }
@@ -108,7 +109,8 @@ impl WasiCtx {
         edition: Edition,
     ) -> Result<(), Errno> {
         let flags = LookupFlags::parse(flags)?;
-        let directory = self.table.get(fd)?.directory(Rights::PATH_FILESTAT_GET)?;
+        let descriptor = self.table.get(fd)?;
+        let directory = descriptor.directory(Rights::PATH_FILESTAT_GET)?;
         let path = GuestPath::read(memory, path, path_len)?;
         let found = sys::stat_beneath(&directory.dir, path.as_c_str(), flags.to_host())?;
         let bytes = FileStat::from(&found).to_bytes(edition);
@@ -135,7 +137,8 @@ impl WasiCtx {
     ) -> Result<(), Errno> {
         let flags = LookupFlags::parse(flags)?;
         let times = timestamps(atim, mtim, times)?;
-        let directory = self.table.get(fd)?.directory(Rights::PATH_FILESTAT_SET_TIMES)?;
+        let descriptor = self.table.get(fd)?;
+        let directory = descriptor.directory(Rights::PATH_FILESTAT_SET_TIMES)?;
         let path = GuestPath::read(memory, path, path_len)?;
         sys::set_times_beneath(&directory.dir, path.as_c_str(), &times, flags.to_host())
     }
@@ -159,8 +162,10 @@ impl WasiCtx {
         new_path_len: u32,
     ) -> Result<(), Errno> {
         let flags = LookupFlags::parse(old_flags)?;
-        let old = self.table.get(old_fd)?.directory(Rights::PATH_LINK_SOURCE)?;
-        let new = self.table.get(new_fd)?.directory(Rights::PATH_LINK_TARGET)?;
+        let old_descriptor = self.table.get(old_fd)?;
+        let old = old_descriptor.directory(Rights::PATH_LINK_SOURCE)?;
+        let new_descriptor = self.table.get(new_fd)?;
+        let new = new_descriptor.directory(Rights::PATH_LINK_TARGET)?;
         if flags.contains(LookupFlags::SYMLINK_FOLLOW) {
             return Err(Errno::Inval);
         }
@@ -187,7 +192,8 @@ impl WasiCtx {
         buffer_len: u32,
         used: u32,
     ) -> Result<(), Errno> {
-        let directory = self.table.get(fd)?.directory(Rights::PATH_READLINK)?;
+        let descriptor = self.table.get(fd)?;
+        let directory = descriptor.directory(Rights::PATH_READLINK)?;
         let path = GuestPath::read(memory, path, path_len)?;
         let target = directory.dir.read_link(path.as_path())?;
         let target = target.to_str().ok_or(Errno::Ilseq)?.as_bytes();
@@ -208,7 +214,8 @@ impl WasiCtx {
         path: u32,
         path_len: u32,
     ) -> Result<(), Errno> {
-        let directory = self.table.get(fd)?.directory(Rights::PATH_REMOVE_DIRECTORY)?;
+        let descriptor = self.table.get(fd)?;
+        let directory = descriptor.directory(Rights::PATH_REMOVE_DIRECTORY)?;
         let path = GuestPath::read(memory, path, path_len)?;
         Ok(directory.dir.remove_dir(path.as_path())?)
     }
@@ -229,8 +236,10 @@ impl WasiCtx {
         new_path: u32,
         new_path_len: u32,
     ) -> Result<(), Errno> {
-        let old = self.table.get(old_fd)?.directory(Rights::PATH_RENAME_SOURCE)?;
-        let new = self.table.get(new_fd)?.directory(Rights::PATH_RENAME_TARGET)?;
+        let old_descriptor = self.table.get(old_fd)?;
+        let old = old_descriptor.directory(Rights::PATH_RENAME_SOURCE)?;
+        let new_descriptor = self.table.get(new_fd)?;
+        let new = new_descriptor.directory(Rights::PATH_RENAME_TARGET)?;
         let old_path = GuestPath::read(memory, old_path, old_path_len)?;
         let new_path = GuestPath::read(memory, new_path, new_path_len)?;
         Ok(old.dir.rename(old_path.as_path(), &new.dir, new_path.as_path())?)
@@ -251,7 +260,8 @@ impl WasiCtx {
         new_path: u32,
         new_path_len: u32,
     ) -> Result<(), Errno> {
-        let directory = self.table.get(fd)?.directory(Rights::PATH_SYMLINK)?;
+        let descriptor = self.table.get(fd)?;
+        let directory = descriptor.directory(Rights::PATH_SYMLINK)?;
         let target = GuestPath::read(memory, old_path, old_path_len)?;
         let link = GuestPath::read(memory, new_path, new_path_len)?;
         Ok(directory.dir.symlink(target.as_path(), link.as_path())?)
@@ -269,7 +279,8 @@ impl WasiCtx {
         path: u32,
         path_len: u32,
     ) -> Result<(), Errno> {
-        let directory = self.table.get(fd)?.directory(Rights::PATH_UNLINK_FILE)?;
+        let descriptor = self.table.get(fd)?;
+        let directory = descriptor.directory(Rights::PATH_UNLINK_FILE)?;
         let path = GuestPath::read(memory, path, path_len)?;
         Ok(directory.dir.remove_file(path.as_path())?)
     }

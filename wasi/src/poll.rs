@@ -1,6 +1,6 @@
 //! `poll_oneoff`: waiting for descriptors and clocks.
 
-use std::os::fd::BorrowedFd;
+use std::borrow::Cow;
 
 use precast_runtime::MemoryView;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::abi::{ClockId, Edition, FileType};
 use crate::object::Object;
+use crate::table::Descriptor;
 use crate::{Errno, Rights, WasiCtx};
 
 /// More subscriptions than this in one call are refused.
@@ -35,6 +36,16 @@ enum Event {
     Read(u32),
     /// A descriptor can be written.
     Write(u32),
+}
+
+/// What tells that an event has happened.
+enum Source<'a> {
+    Clock {
+        id: ClockId,
+        deadline: u64,
+    },
+    /// The system, unless the descriptor is always ready.
+    Descriptor(Cow<'a, Descriptor>, PollFlags),
 }
 
 /// What is told about an event.
@@ -147,21 +158,25 @@ impl WasiCtx {
         wanted: &[Subscription],
         mut report: impl FnMut(&Subscription, Report) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
+        // Held, so that what other threads close stays open until the end.
+        let mut sources = SmallVec::<[Source<'_>; 8]>::new();
+        for subscription in wanted {
+            sources.push(match subscription.event {
+                Event::Clock { id, deadline } => Source::Clock { id, deadline },
+                Event::Read(fd) => Source::Descriptor(self.pollable(fd)?, PollFlags::IN),
+                Event::Write(fd) => Source::Descriptor(self.pollable(fd)?, PollFlags::OUT),
+            });
+        }
         let mut fds = SmallVec::<[PollFd<'_>; 8]>::new();
         let mut deadlines = SmallVec::<[(ClockId, u64); 4]>::new();
         let mut ready_now = false;
-        for subscription in wanted {
-            let (fd, flags) = match subscription.event {
-                Event::Clock { id, deadline } => {
-                    deadlines.push((id, deadline));
-                    continue;
-                }
-                Event::Read(fd) => (fd, PollFlags::IN),
-                Event::Write(fd) => (fd, PollFlags::OUT),
-            };
-            match self.pollable(fd)? {
-                Some(host) => fds.push(PollFd::from_borrowed_fd(host, flags)),
-                None => ready_now = true,
+        for source in &sources {
+            match source {
+                Source::Clock { id, deadline } => deadlines.push((*id, *deadline)),
+                Source::Descriptor(descriptor, flags) => match descriptor.object.host_fd() {
+                    Some(host) => fds.push(PollFd::from_borrowed_fd(host, *flags)),
+                    None => ready_now = true,
+                },
             }
         }
 
@@ -180,7 +195,7 @@ impl WasiCtx {
                 Err(rustix::io::Errno::INTR) if !self.is_interrupted() => continue,
                 Err(error) => return Err(error.into()),
             }
-            if self.report_all(wanted, &fds, &mut report)? {
+            if self.report_all(wanted, &sources, &fds, &mut report)? {
                 return Ok(());
             }
         }
@@ -189,22 +204,24 @@ impl WasiCtx {
     fn report_all(
         &self,
         wanted: &[Subscription],
+        sources: &[Source<'_>],
         polled: &[PollFd<'_>],
         report: &mut impl FnMut(&Subscription, Report) -> Result<(), Errno>,
     ) -> Result<bool, Errno> {
         let mut any = false;
         let mut polled = polled.iter();
-        for subscription in wanted {
-            let found = match subscription.event {
-                Event::Clock { id, deadline } => {
-                    (self.now(id) >= deadline).then_some(Report::PLAIN)
+        for (subscription, source) in wanted.iter().zip(sources) {
+            let found = match source {
+                Source::Clock { id, deadline } => {
+                    (self.now(*id) >= *deadline).then_some(Report::PLAIN)
                 }
-                Event::Read(fd) | Event::Write(fd) => {
-                    let nbytes = match subscription.event {
-                        Event::Read(_) => self.readable_bytes(fd),
-                        _ => 0,
+                Source::Descriptor(descriptor, flags) => {
+                    let object = &*descriptor.object;
+                    let nbytes = match *flags == PollFlags::IN {
+                        true => readable_bytes(object),
+                        false => 0,
                     };
-                    match self.pollable(fd)?.and_then(|_| polled.next()) {
+                    match object.host_fd().and_then(|_| polled.next()) {
                         Some(polled) => fd_report(polled.revents(), nbytes),
                         None => Some(Report { nbytes, ..Report::PLAIN }),
                     }
@@ -218,32 +235,31 @@ impl WasiCtx {
         Ok(any)
     }
 
-    /// What the system is asked about a descriptor; nothing where it is always ready.
-    fn pollable(&self, fd: u32) -> Result<Option<BorrowedFd<'_>>, Errno> {
+    /// A descriptor that can be waited for.
+    fn pollable(&self, fd: u32) -> Result<Cow<'_, Descriptor>, Errno> {
         let descriptor = self.table.get(fd)?;
         if matches!(&*descriptor.object, Object::Directory(_)) {
             return Err(Errno::Badf);
         }
         descriptor.require(Rights::POLL_FD_READWRITE)?;
-        Ok(descriptor.object.host_fd())
+        Ok(descriptor)
     }
+}
 
-    /// How many bytes can be read without waiting, at least one: a reader that is
-    /// told of an event must read to see the end.
-    fn readable_bytes(&self, fd: u32) -> u64 {
-        let Ok(descriptor) = self.table.get(fd) else { return 1 };
-        let count = match &*descriptor.object {
-            Object::Input(input) => input.remaining() as u64,
-            Object::File(file) if file.filetype == FileType::RegularFile => {
-                let size = rustix::fs::fstat(&file.fd).map_or(0, |stat| stat.st_size as u64);
-                size.saturating_sub(rustix::fs::tell(&file.fd).unwrap_or(0))
-            }
-            object => {
-                object.host_fd().and_then(|host| rustix::io::ioctl_fionread(host).ok()).unwrap_or(0)
-            }
-        };
-        count.max(1)
-    }
+/// How many bytes can be read without waiting, at least one: a reader that is told of an
+/// event must read to see the end.
+fn readable_bytes(object: &Object) -> u64 {
+    let count = match object {
+        Object::Input(input) => input.remaining() as u64,
+        Object::File(file) if file.filetype == FileType::RegularFile => {
+            let size = rustix::fs::fstat(&file.fd).map_or(0, |stat| stat.st_size as u64);
+            size.saturating_sub(rustix::fs::tell(&file.fd).unwrap_or(0))
+        }
+        object => {
+            object.host_fd().and_then(|host| rustix::io::ioctl_fionread(host).ok()).unwrap_or(0)
+        }
+    };
+    count.max(1)
 }
 
 fn subscription_size(edition: Edition) -> u64 {

@@ -1,6 +1,6 @@
 //! Sockets that the host hands over.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use precast_runtime::MemoryView;
 use rustix::net::{Shutdown, SocketFlags};
@@ -95,7 +95,8 @@ impl WasiCtx {
         out_flags: u32,
     ) -> Result<(), Errno> {
         let flags = ReceiveFlags::parse(flags)?;
-        let socket = self.connection(fd, Rights::FD_READ)?;
+        let descriptor = self.table.get(fd)?;
+        let socket = descriptor.connection(Rights::FD_READ)?;
         memory.range(u64::from(nread), 4)?;
         memory.range(u64::from(out_flags), 2)?;
         let buffers = IoVecs::parse(memory, iovs, iovs_len)?;
@@ -129,7 +130,8 @@ impl WasiCtx {
         if flags != 0 {
             return Err(Errno::Inval);
         }
-        let socket = self.connection(fd, Rights::FD_WRITE)?;
+        let descriptor = self.table.get(fd)?;
+        let socket = descriptor.connection(Rights::FD_WRITE)?;
         memory.range(u64::from(nwritten), 4)?;
         let count = IoVecs::parse(memory, iovs, iovs_len)?.send(socket)?;
         Ok(memory.write(u64::from(nwritten), &count.to_le_bytes())?)
@@ -148,7 +150,8 @@ impl WasiCtx {
         how: u32,
     ) -> Result<(), Errno> {
         let how = ShutdownFlags::parse(how)?;
-        let socket = self.connection(fd, Rights::SOCK_SHUTDOWN)?;
+        let descriptor = self.table.get(fd)?;
+        let socket = descriptor.connection(Rights::SOCK_SHUTDOWN)?;
         let how = match (how.contains(ShutdownFlags::RD), how.contains(ShutdownFlags::WR)) {
             (true, true) => Shutdown::Both,
             (true, false) => Shutdown::Read,
@@ -156,12 +159,5 @@ impl WasiCtx {
             (false, false) => return Err(Errno::Inval),
         };
         Ok(rustix::net::shutdown(socket, how)?)
-    }
-
-    fn connection(&self, fd: u32, rights: Rights) -> Result<BorrowedFd<'_>, Errno> {
-        let descriptor = self.table.get(fd)?;
-        let Object::Connection(socket) = &*descriptor.object else { return Err(Errno::Badf) };
-        descriptor.require(rights)?;
-        Ok(socket.as_fd())
     }
 }

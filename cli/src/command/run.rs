@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use precast::artifact::image::ImageError;
 use precast::settings::file::user_settings;
-use precast::wasi::{DirAccess, I32Exit, WasiCtx};
+use precast::wasi::{DirAccess, I32Exit, Threads, WasiCtx};
 use precast::{
     CodeBuilder, Engine, Error, Func, Instance, Linker, LoadError, LoadOptions, Module, Placement,
-    Result, SourceError, Store, StoreLimits, StoreLimitsBuilder, Trap, Val, ValType,
+    Result, SourceError, Store, StoreContextMut, StoreLimits, StoreLimitsBuilder, Trap, Val,
+    ValType,
 };
 
 use crate::cache_args::CacheArgs;
@@ -113,7 +114,8 @@ enum UnknownImports {
 /// What the store of the program holds.
 struct Host {
     wasi: WasiCtx,
-    limits: StoreLimits,
+    /// Of all threads together.
+    limits: Arc<Mutex<StoreLimits>>,
 }
 
 impl Run {
@@ -125,31 +127,43 @@ impl Run {
         let engine = &session.engine;
         let mut linker = Linker::new(engine);
         precast::wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let mut store = self.store(engine, Arc::clone(&interrupted))?;
+        let threads = Threads::add_to_linker(&mut linker, &mut store, &module, thread_store)?;
         match self.unknown_imports {
             UnknownImports::Deny => {}
             UnknownImports::Trap => linker.define_unknown_imports_as_traps(&module)?,
             UnknownImports::Zero => linker.define_unknown_imports_as_default_values(&module)?,
         }
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let mut store = self.store(engine, Arc::clone(&interrupted))?;
-        let watchdog = match self.timeout {
-            Some(limit) => Some(Watchdog::start(engine, limit, interrupted, {
-                let error = self.limit_reached(Trap::Interrupt.into());
-                move || {
+        let run = Arc::new(self);
+        let watchdog = match run.timeout {
+            Some(limit) => {
+                let stop = {
+                    let (engine, stopper) = (engine.clone(), threads.stopper());
+                    move || {
+                        interrupted.store(true, Ordering::Relaxed);
+                        engine.increment_epoch();
+                        stopper.stop();
+                    }
+                };
+                let error = run.limit_reached(Trap::Interrupt.into());
+                let give_up = move || {
                     output::print_error(&error);
                     std::process::exit(TRAP_EXIT_CODE.into());
-                }
-            })?),
+                };
+                Some(Watchdog::start(limit, stop, give_up)?)
+            }
             None => None,
         };
-        let outcome = linker
-            .instantiate(&mut store, &module)
-            .and_then(|instance| self.start(&mut store, instance));
+        let outcome = linker.instantiate_pre(&module).and_then(|instance| {
+            let run = Arc::clone(&run);
+            threads.run(instance, store, move |store, instance| run.start(store, instance))
+        });
         drop(watchdog);
         session.finish();
         match outcome {
             Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(error) => self.finish(error),
+            Err(error) => run.finish(error),
         }
     }
 
@@ -158,13 +172,11 @@ impl Run {
         if let Some(ByteSize(bytes)) = self.max_memory {
             limits = limits.total_size(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
-        let host = Host { wasi: self.wasi(interrupted)?, limits: limits.build() };
-        let mut store = Store::new(engine, host);
-        store.limiter(|host| &mut host.limits);
+        let limits = Arc::new(Mutex::new(limits.build()));
+        let mut store = limited_store(engine, Host { wasi: self.wasi(interrupted)?, limits });
         if engine.config().compiler_settings().consume_fuel {
             store.set_fuel(self.fuel.unwrap_or(u64::MAX))?;
         }
-        store.set_epoch_deadline(1);
         Ok(store)
     }
 
@@ -306,6 +318,26 @@ impl Run {
         };
         error.context(message)
     }
+}
+
+/// The store of a new thread of the program. It gets half of its parent's fuel.
+fn thread_store(mut parent: StoreContextMut<'_, Host>) -> Result<Store<Host>> {
+    let Host { wasi, limits } = parent.data_mut();
+    let host = Host { wasi: wasi.share(), limits: Arc::clone(limits) };
+    let mut store = limited_store(parent.engine(), host);
+    if parent.engine().config().compiler_settings().consume_fuel {
+        let fuel = parent.get_fuel()?;
+        parent.set_fuel(fuel - fuel / 2)?;
+        store.set_fuel(fuel / 2)?;
+    }
+    Ok(store)
+}
+
+fn limited_store(engine: &Engine, host: Host) -> Store<Host> {
+    let mut store = Store::new(engine, host);
+    store.limiter(|host| &mut host.limits);
+    store.set_epoch_deadline(1);
+    store
 }
 
 fn is_artifact(error: &Error) -> bool {

@@ -13,11 +13,12 @@ use precast_artifact::trap::Trap;
 use precast_artifact::types as raw;
 use precast_artifact::vmcontext::VMMemoryDefinition;
 
-use super::paged::PagedMemory;
+use super::paged::{PagedMemory, admit};
 use super::wait::{WaitQueues, WaitResult, check_access};
 use crate::engine::Engine;
 use crate::error::{LimitError, Result, TypeError};
 use crate::limits::ResourceLimiter;
+use crate::store::{AsContextMut, StoreContextMut, VmStore};
 use crate::types::{Found, MemoryType};
 use crate::vm::{OwnDefinition, VmMemory};
 
@@ -65,6 +66,18 @@ impl SharedMemory {
         let settings = engine.config().compiler_settings();
         let bounds = Bounds::new(&ty.0, settings.memory_reservation, settings.memory_guard);
         SharedMemory::with_bounds(ty.0, bounds)
+    }
+
+    /// As [`new`](Self::new), if the limiter of a store allows it.
+    ///
+    /// # Errors
+    ///
+    /// As there, and when the limiter does not.
+    pub fn new_limited(mut store: impl AsContextMut, ty: MemoryType) -> Result<SharedMemory> {
+        let StoreContextMut(store) = store.as_context_mut();
+        let (store, limiter) = store.parts();
+        admit(&ty.0, limiter)?;
+        SharedMemory::new(store.engine(), ty)
     }
 
     pub(super) fn with_bounds(ty: raw::MemoryType, bounds: Bounds) -> Result<SharedMemory> {
