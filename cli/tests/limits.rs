@@ -172,3 +172,74 @@ fn memory_is_limited_in_all() {
     let outcome = work.precast(["run", "--max-memory", "lots", &grow]);
     assert_eq!(outcome.code, Some(2), "{outcome:?}");
 }
+
+/// A program with threads, of these functions.
+fn threaded(work: &Workspace, name: &str, memory: &str, body: &str) -> String {
+    let text = format!(
+        r#"(module
+            (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+            (import "env" "memory" (memory {memory} shared))
+            (export "memory" (memory 0))
+            (func $wait (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))
+            {body})"#
+    );
+    fs::write(work.path(name), text).unwrap();
+    name.to_owned()
+}
+
+#[test]
+fn time_is_over_for_all_threads() {
+    let work = Workspace::new();
+    let message = |name: &str| format!("`{name}` took longer than 200ms (`--timeout`)");
+    for (name, thread, main) in [
+        ("waiting.wat", "(call $wait)", "(call $wait)"),
+        ("computing.wat", "(loop (br 0))", "(loop (br 0))"),
+        ("mixed.wat", "(loop (br 0))", "(call $wait)"),
+    ] {
+        let body = format!(
+            r#"(func (export "wasi_thread_start") (param i32 i32) {thread})
+            (func (export "_start") (drop (call $spawn (i32.const 0))) {main})"#
+        );
+        let program = threaded(&work, name, "1 1", &body);
+        let outcome = work.precast(["run", "--timeout", "200ms", &program]);
+        assert_stopped(&outcome, &message(name), "interrupt");
+    }
+}
+
+#[test]
+fn threads_share_the_fuel() {
+    let work = Workspace::new();
+    let body = r#"(func (export "wasi_thread_start") (param i32 i32)
+            (drop (call $spawn (i32.const 0))) (loop (br 0)))
+        (func (export "_start") (drop (call $spawn (i32.const 0))) (call $wait))"#;
+    let program = threaded(&work, "fuel.wat", "1 1", body);
+    let outcome = work.precast(["run", "--fuel", "10000", &program]);
+    let message = "`fuel.wat` has used up its fuel of 10000 (`--fuel`)";
+    assert_stopped(&outcome, message, "all fuel consumed");
+}
+
+#[test]
+fn threads_share_the_memory_limit() {
+    let work = Workspace::new();
+    let body = r#"(func (export "wasi_thread_start") (param i32 i32)
+            (drop (memory.grow (i32.const 1)))
+            (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
+            (drop (memory.atomic.notify (i32.const 0) (i32.const 1))))
+        (func (export "_start") (local $done i32)
+            (drop (call $spawn (i32.const 0))) (drop (call $spawn (i32.const 0)))
+            (drop (call $spawn (i32.const 0)))
+            (loop $again
+                (local.set $done (i32.atomic.load (i32.const 0)))
+                (drop (memory.atomic.wait32 (i32.const 0) (local.get $done) (i64.const 1000000)))
+                (br_if $again (i32.lt_u (i32.atomic.load (i32.const 0)) (i32.const 3)))))
+        (func (export "size") (result i32) (call $start) (memory.size))"#;
+    let body = body.replace(r#"(func (export "_start")"#, r#"(func $start (export "_start")"#);
+    let program = threaded(&work, "memory.wat", "1 100", &body);
+    let size =
+        |limit: &str| work.precast(["run", "--max-memory", limit, "--invoke", "size", &program]);
+    assert_eq!(size("1MiB").stdout, "4\n");
+    assert_eq!(size("192KiB").stdout, "3\n");
+    let outcome = size("60KiB");
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains("memory minimum size of 65536 bytes"), "{outcome:?}");
+}
