@@ -1,6 +1,6 @@
 //! Counts instructions with valgrind's callgrind: what a noisy machine cannot disturb.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -46,7 +46,7 @@ pub fn guest(task: impl Fn(Step) -> Result<Task>) -> Result<u64> {
 }
 
 fn counted(command: &mut Command) -> Result<u64> {
-    let output = command.output().context("cannot start valgrind")?;
+    let output = command.stdin(Stdio::null()).output().context("cannot start valgrind")?;
     let text = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         let said = text.lines().find(|line| !line.starts_with("==")).unwrap_or("nothing");
