@@ -30,7 +30,7 @@ const TRAP_EXIT_CODE: u8 = 134;
 /// Run a WASI program: a module or an artifact.
 ///
 /// A module is compiled when it is run for the first time; later runs find it in the cache and start
-/// at once (see `precast cache`).
+/// at once.
 ///
 /// The program sees no files, no environment variables and no network except what is given
 /// to it here. The exit code is the program's own; 134 after a trap.
