@@ -104,7 +104,7 @@ impl Cache {
             Ok(Some(lock)) => Some(lock),
             Ok(None) => return Ok(None),
             // Twice at the same time does no harm.
-            Err(NoLock::Timeout | NoLock::System(_)) => None,
+            Err(NoLock::Timeout | NoLock::GivenUp | NoLock::System(_)) => None,
         };
         let system = self.open_layer(Origin::System);
         let sweep = Sweep::new(&root, system.as_ref(), budgets);

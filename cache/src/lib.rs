@@ -13,7 +13,7 @@
 //! A run of a file goes through it like this:
 //!
 //! ```
-//! use std::{fs, fs::File, io};
+//! use std::{fs, fs::File, io, ops::ControlFlow};
 //!
 //! use precast_cache::{Cache, CompilerBuild, Host, Outcome, Recipe, Served, sha256};
 //! use precast_config::{CacheSettings, CompilerSettings};
@@ -39,7 +39,13 @@
 //! let wasm = io::read_to_string(&file)?.into_bytes();
 //! let digest = sha256(&wasm);
 //! let parts = recipe.with_wasm(&digest);
-//! let on_wait = |holder: &precast_cache::Holder| eprintln!("waiting for {}", holder.description);
+//! let mut waits = false;
+//! let on_wait = |holder: &precast_cache::Holder| {
+//!     if !std::mem::replace(&mut waits, true) {
+//!         eprintln!("waiting for {}", holder.description);
+//!     }
+//!     ControlFlow::Continue(())
+//! };
 //! match cache.compile_once(&parts, "app.wasm", on_wait, || compile(&wasm))? {
 //!     Served::Cached(entry) => println!("map {}", entry.path().display()),
 //!     Served::Compiled { artifact, .. } => println!("load {} bytes", artifact.len()),

@@ -6,6 +6,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::layer::LOCKS;
@@ -27,6 +28,8 @@ pub struct Holder {
 pub(crate) enum NoLock {
     /// Somebody else has it for too long.
     Timeout,
+    /// Somebody else has it, and whoever waited does not want to any more.
+    GivenUp,
     /// The system cannot lock.
     System(io::Error),
 }
@@ -39,23 +42,24 @@ pub(crate) struct Lock<'r> {
 }
 
 impl<'r> Lock<'r> {
-    /// Waits for a lock. `on_wait` is told once, when somebody else holds it.
+    /// Waits for a lock. While somebody else holds it, `on_wait` is asked again and again whether
+    /// to go on.
     pub(crate) fn acquire(
         root: &'r Root,
         name: &str,
         description: &str,
         timeout: Duration,
-        on_wait: impl FnOnce(&Holder),
+        mut on_wait: impl FnMut(&Holder) -> ControlFlow<()>,
     ) -> Result<Lock<'r>, NoLock> {
         let begin = Instant::now();
-        let mut on_wait = Some(on_wait);
+        let mut holder = None;
         loop {
             let file = match Lock::attempt(root, name, description)? {
                 Ok(lock) => return Ok(lock),
                 Err(file) => file,
             };
-            if let Some(on_wait) = on_wait.take() {
-                on_wait(&Holder::of(file));
+            if on_wait(holder.get_or_insert_with(|| Holder::of(file))).is_break() {
+                return Err(NoLock::GivenUp);
             }
             // A system call that waits with a limit does not exist. Pauses grow with the wait,
             // so a short one is not made much longer and a long one costs nothing.
@@ -138,7 +142,10 @@ mod tests {
                 scope.spawn(|| {
                     let root = layer.open().unwrap().unwrap();
                     for _ in 0..50 {
-                        let lock = Lock::acquire(&root, "key", "tests", LONG, |_| {}).unwrap();
+                        let lock = Lock::acquire(&root, "key", "tests", LONG, |_| {
+                            ControlFlow::Continue(())
+                        })
+                        .unwrap();
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                         entered.fetch_add(1, Ordering::SeqCst);
                         assert_eq!(inside.fetch_sub(1, Ordering::SeqCst), 1);
@@ -159,9 +166,14 @@ mod tests {
         assert!(Lock::try_acquire(&root, "key", "").unwrap().is_none());
         assert!(Lock::try_acquire(&root, "other", "").unwrap().is_some());
         let mut told = None;
-        let timeout = Duration::from_millis(20);
-        let lock = Lock::acquire(&root, "key", "", timeout, |holder| told = Some(holder.clone()));
+        let tell = |holder: &Holder| {
+            told = Some(holder.clone());
+            ControlFlow::Continue(())
+        };
+        let lock = Lock::acquire(&root, "key", "", Duration::from_millis(20), tell);
         assert!(matches!(lock, Err(NoLock::Timeout)));
+        let lock = Lock::acquire(&root, "key", "", LONG, |_| ControlFlow::Break(()));
+        assert!(matches!(lock, Err(NoLock::GivenUp)));
         let expected = format!("process {} compiles app.wasm", std::process::id());
         assert_eq!(told.unwrap().description, expected);
     }

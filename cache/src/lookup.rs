@@ -1,6 +1,7 @@
 //! Finding entries, and laying packed ones out to be mapped.
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::error::{Damage, Warning};
@@ -110,7 +111,8 @@ impl Cache {
             let _lock = match lock {
                 KeyLock::Held => None,
                 KeyLock::Free => {
-                    let lock = self.lock_key(&user, key, "unpacks a module", |_| {});
+                    let lock = self
+                        .lock_key(&user, key, "unpacks a module", |_| ControlFlow::Continue(()));
                     // Who waited here waited for somebody who did the same.
                     if !self.is_distrusted(Origin::User, Tier::Hot, key)
                         && let Ok(Some(entry)) = self.find_hot(&user, Origin::User, key)
@@ -193,11 +195,12 @@ impl Cache {
         root: &'r Root,
         key: &Key,
         description: &str,
-        on_wait: impl FnOnce(&crate::Holder),
+        on_wait: impl FnMut(&crate::Holder) -> ControlFlow<()>,
     ) -> Option<Lock<'r>> {
         let timeout = self.settings.lock_timeout;
         match Lock::acquire(root, &key.to_string(), description, timeout, on_wait) {
             Ok(lock) => Some(lock),
+            Err(NoLock::GivenUp) => None,
             Err(NoLock::Timeout) => {
                 self.warn(Warning::LockTimeout(timeout));
                 None

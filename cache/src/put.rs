@@ -1,6 +1,7 @@
 //! Adding entries, and compiling each module once.
 
 use std::io::Write as _;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
 use precast_config::{CacheMode, Promotion};
@@ -96,7 +97,8 @@ impl Cache {
     }
 
     /// Looks a module up, and compiles it if it is not there: once, however many processes want
-    /// it at the same time. The others wait; `on_wait` is told for whom.
+    /// it at the same time. The others wait; `on_wait` is told for whom, again and again, and says
+    /// whether to go on waiting. Who does not compiles too.
     ///
     /// A compiler that fails is run by each of them, and a holder that takes longer than the
     /// settings allow is no longer waited for.
@@ -108,7 +110,7 @@ impl Cache {
         &self,
         parts: &KeyParts,
         source: &str,
-        on_wait: impl FnOnce(&Holder),
+        on_wait: impl FnMut(&Holder) -> ControlFlow<()>,
         compile: impl FnOnce() -> Result<Vec<u8>, E>,
     ) -> Result<Served, Unserved<E>> {
         let key = parts.key();

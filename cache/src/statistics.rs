@@ -85,6 +85,19 @@ counters! {
     saved_ms
 }
 
+impl Statistics {
+    /// Look-ups that found an artifact.
+    pub fn hits(&self) -> u64 {
+        self.hot_hits.saturating_add(self.packed_hits)
+    }
+
+    /// The part of the look-ups that found one, from 0 to 1; `None` before the first.
+    pub fn hit_rate(&self) -> Option<f64> {
+        let total = self.hits().saturating_add(self.misses);
+        (total > 0).then(|| self.hits() as f64 / total as f64)
+    }
+}
+
 impl Tally {
     pub(crate) fn count(&self, outcome: &Outcome) {
         let Outcome::Hit(entry) = outcome else {

@@ -10,6 +10,9 @@ use precast_artifact::vmcontext::VMContextTooLarge;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
+    /// The caller has cancelled the compilation.
+    #[error("the compilation was cancelled")]
+    Cancelled,
     /// The input is a component, not a core module.
     #[error(
         "this is a WebAssembly component, and only core modules can be compiled; take its \

@@ -38,13 +38,16 @@ pub struct Schedule<'a> {
     pub jobs: usize,
     /// What is told how far the compilation is.
     pub progress: Option<&'a dyn Progress>,
+    /// Ends the compilation with [`CompileError::Cancelled`], after the functions that are being
+    /// compiled, when it becomes true.
+    pub cancel: Option<&'a AtomicBool>,
 }
 
 impl Default for Schedule<'_> {
     /// One thread for each processor.
     fn default() -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-        Schedule { jobs, progress: None }
+        Schedule { jobs, progress: None, cancel: None }
     }
 }
 
@@ -60,7 +63,7 @@ pub(crate) fn compile_all(
     pieces: &[Symbol],
     schedule: &Schedule<'_>,
 ) -> Result<Vec<CompiledFunction>, CompileError> {
-    let queue = Queue::new(environment, pieces, schedule.progress);
+    let queue = Queue::new(environment, pieces, schedule);
     let jobs = schedule.jobs.min(pieces.len() / PIECES_PER_JOB).max(1);
     run(jobs, &|| queue.work())?;
     queue.finish()
@@ -108,6 +111,7 @@ struct Queue<'a> {
     order: Vec<u32>,
     next: AtomicUsize,
     progress: Option<&'a dyn Progress>,
+    cancel: Option<&'a AtomicBool>,
     functions: usize,
     functions_done: AtomicUsize,
     stopped: AtomicBool,
@@ -117,11 +121,7 @@ struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    fn new(
-        environment: Environment<'a>,
-        pieces: &'a [Symbol],
-        progress: Option<&'a dyn Progress>,
-    ) -> Self {
+    fn new(environment: Environment<'a>, pieces: &'a [Symbol], schedule: &Schedule<'a>) -> Self {
         let size = |position: u32| match pieces[position as usize] {
             Symbol::Function(index) => environment.module.bodies[index.as_usize()].range().len(),
             _ => 0,
@@ -133,7 +133,8 @@ impl<'a> Queue<'a> {
             pieces,
             order,
             next: AtomicUsize::new(0),
-            progress,
+            progress: schedule.progress,
+            cancel: schedule.cancel,
             functions: environment.module.bodies.len(),
             functions_done: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
@@ -146,6 +147,7 @@ impl<'a> Queue<'a> {
     fn work(&self) {
         let mut worker = Worker::new(self.environment);
         while !self.stopped.load(Ordering::Relaxed)
+            && !self.is_cancelled()
             && let Some(&position) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed))
         {
             let piece = self.pieces[position as usize];
@@ -171,6 +173,10 @@ impl<'a> Queue<'a> {
         }
     }
 
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+    }
+
     fn report(&self, piece: Symbol) {
         if let (Some(progress), Symbol::Function(_)) = (self.progress, piece) {
             let done = self.functions_done.fetch_add(1, Ordering::Relaxed) + 1;
@@ -179,9 +185,15 @@ impl<'a> Queue<'a> {
     }
 
     fn finish(self) -> Result<Vec<CompiledFunction>, CompileError> {
+        // It may have been cancelled too late to matter.
+        let is_left = self.next.load(Ordering::Relaxed) < self.pieces.len();
+        let is_cancelled = self.is_cancelled() && is_left;
         let failure = self.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, error)) = failure {
             return Err(error);
+        }
+        if is_cancelled {
+            return Err(CompileError::Cancelled);
         }
         let results = self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
         let missing = |position: usize| CompileError::Internal {

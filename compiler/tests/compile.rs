@@ -1,7 +1,7 @@
 //! Whole compilations: what must not change the result, and what must not break it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use precast_artifact::image::Image;
 use precast_artifact::index::{DefinedFuncIndex, TypeIndex};
@@ -19,7 +19,7 @@ fn checked_settings() -> CompilerSettings {
 }
 
 fn jobs(jobs: usize) -> Schedule<'static> {
-    Schedule { jobs, progress: None }
+    Schedule { jobs, ..Schedule::default() }
 }
 
 fn compile_with(wasm: &[u8], settings: &CompilerSettings) -> Vec<u8> {
@@ -230,6 +230,35 @@ fn progress_counts_every_function() {
     compile(&fixture("args.wasm"), &CompilerSettings::default(), &schedule).unwrap();
     assert!(count.1.load(Ordering::Relaxed) > 0);
     assert_eq!(count.0.into_inner(), count.1.into_inner());
+}
+
+#[test]
+fn a_compilation_can_be_cancelled_at_any_time() {
+    /// Cancels after so many functions.
+    struct After<'a>(usize, &'a AtomicBool);
+    impl Progress for After<'_> {
+        fn functions(&self, done: usize, _: usize) {
+            self.1.fetch_or(done >= self.0, Ordering::Relaxed);
+        }
+    }
+    let (wasm, settings) = (fixture("args.wasm"), CompilerSettings::default());
+    let expected = compile(&wasm, &settings, &jobs(4)).unwrap();
+    for after in [0, 1, 2, 5, 10] {
+        for count in [1, 4] {
+            let cancel = AtomicBool::new(after == 0);
+            let progress = After(after, &cancel);
+            let schedule =
+                Schedule { progress: Some(&progress), cancel: Some(&cancel), ..jobs(count) };
+            match compile(&wasm, &settings, &schedule) {
+                Ok(artifact) => assert!(after > 0 && artifact == expected),
+                Err(error) => assert!(matches!(error, CompileError::Cancelled), "{error}"),
+            }
+        }
+    }
+    // Nothing has asked for it before the first function, and not after the last one.
+    let never = AtomicBool::new(false);
+    let schedule = Schedule { cancel: Some(&never), ..jobs(1) };
+    assert!(compile(&wasm, &settings, &schedule).unwrap() == expected);
 }
 
 /// Cuts and flips bits of a real module: the answer is an artifact or an error, no panic.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use precast_cache::{Cache, Served};
 
-use crate::scene::{artifact, content, parts, serve, settings};
+use crate::scene::{artifact, content, parts, serve, settings, wait};
 
 const ROLE: &str = "PRECAST_CACHE_TEST_ROLE";
 const DIRECTORY: &str = "PRECAST_CACHE_TEST_DIRECTORY";
@@ -44,14 +44,12 @@ pub(crate) fn command(role: Role, directory: &Path, number: u32) -> Command {
     command
 }
 
-/// Whether this machine can trace processes.
-pub(crate) fn can_trace() -> bool {
+/// Fails where processes cannot be traced: then the test says nothing.
+#[track_caller]
+pub(crate) fn need_trace() {
     let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
     let works = works.is_ok_and(|output| output.status.success());
-    if !works {
-        println!("skipped: strace is not there or may not trace");
-    }
-    works
+    assert!(works, "this test needs `strace`, and the right to trace processes");
 }
 
 /// The command that runs a child in which a system call fails or kills.
@@ -131,7 +129,7 @@ fn play(role: Role, directory: &Path, number: u32) {
                 std::thread::sleep(Duration::from_millis(200));
                 Ok::<_, std::io::Error>(artifact(number))
             };
-            let served = cache.compile_once(&parts(number), "test.wasm", |_| {}, compile).unwrap();
+            let served = cache.compile_once(&parts(number), "test.wasm", wait, compile).unwrap();
             let bytes = match served {
                 Served::Cached(entry) => content(&entry),
                 Served::Compiled { artifact, .. } => artifact,
@@ -147,7 +145,7 @@ fn play(role: Role, directory: &Path, number: u32) {
                 #[allow(unreachable_code)]
                 Ok::<_, std::io::Error>(Vec::new())
             };
-            let _ = cache.compile_once(&parts(number), "test.wasm", |_| {}, compile);
+            let _ = cache.compile_once(&parts(number), "test.wasm", wait, compile);
         }
         Role::Churn => {
             for step in 0..24 {

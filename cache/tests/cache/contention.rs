@@ -71,6 +71,7 @@ fn a_holder_that_dies_frees_its_lock() {
     let on_wait = |other: &precast_cache::Holder| {
         waited = Some(other.description.clone());
         holder.kill().unwrap();
+        std::ops::ControlFlow::Continue(())
     };
     let compile = || Ok::<_, ()>(artifact(1));
     let served = cache.compile_once(&crate::scene::parts(1), "mine.wasm", on_wait, compile);

@@ -10,7 +10,7 @@ use precast_cache::{
 use precast_config::{CacheMode, CacheSettings, Promotion};
 
 use crate::scene::{
-    Scene, artifact, assert_clean, assert_hit, content, get, parts, put, serve, settings,
+    Scene, artifact, assert_clean, assert_hit, content, get, parts, put, serve, settings, wait,
 };
 
 #[test]
@@ -87,7 +87,7 @@ fn the_directory_can_be_deleted_while_it_is_used() {
         fs::remove_dir_all(scene.path().join("precast"))?;
         Ok::<_, std::io::Error>(artifact(2))
     };
-    let served = cache.compile_once(&parts(2), "2.wasm", |_| {}, compile).unwrap();
+    let served = cache.compile_once(&parts(2), "2.wasm", wait, compile).unwrap();
     assert!(matches!(served, Served::Compiled { stored: Stored::Hot(_), .. }));
     assert_hit(&cache, 2, Tier::Hot);
     assert_clean(&cache);
@@ -139,7 +139,7 @@ fn require_makes_a_miss_an_error() {
     let cache = Cache::new(&CacheSettings { mode: CacheMode::Require, ..scene.settings() });
     assert_hit(&cache, 1, Tier::Packed);
     let compile = || -> Result<Vec<u8>, ()> { panic!("nothing is compiled") };
-    let served = cache.compile_once(&parts(2), "2.wasm", |_| {}, compile);
+    let served = cache.compile_once(&parts(2), "2.wasm", wait, compile);
     assert!(matches!(served, Err(Unserved::Required(Miss::Absent))));
 }
 

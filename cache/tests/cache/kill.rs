@@ -10,9 +10,7 @@ use crate::scene::{Scene, assert_clean, assert_hit, assert_right_or_missing, rep
 
 #[test]
 fn a_process_can_be_killed_before_every_step_of_an_addition() {
-    if !child::can_trace() {
-        return;
-    }
+    child::need_trace();
     let scene = Scene::new();
     let cache = scene.cache();
     serve(&cache, 0);
@@ -45,9 +43,7 @@ fn a_process_can_be_killed_before_every_step_of_an_addition() {
 
 #[test]
 fn a_process_can_be_killed_before_every_step_of_making_the_directory() {
-    if !child::can_trace() {
-        return;
-    }
+    child::need_trace();
     for step in ["mkdir", "mkdirat", "open", "openat"] {
         for count in steps(step) {
             let scene = Scene::new();
@@ -65,9 +61,7 @@ fn a_process_can_be_killed_before_every_step_of_making_the_directory() {
 
 #[test]
 fn a_system_error_costs_no_entry() {
-    if !child::can_trace() {
-        return;
-    }
+    child::need_trace();
     let scene = Scene::new();
     let cache = scene.cache();
     serve(&cache, 0);
@@ -87,9 +81,7 @@ fn a_system_error_costs_no_entry() {
 
 #[test]
 fn every_step_of_an_addition_can_fail() {
-    if !child::can_trace() {
-        return;
-    }
+    child::need_trace();
     let scene = Scene::new();
     let cache = scene.cache();
     serve(&cache, 0);

@@ -1,13 +1,14 @@
 //! A cache of its own for each test, and what goes into it.
 
 use std::io::Read as _;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use precast_cache::{
-    Addition, Cache, CompilerBuild, Entry, Host, KeyParts, Outcome, Problem, Recipe, Repair,
-    Served, Stored, Tier, sha256,
+    Addition, Cache, CompilerBuild, Entry, Holder, Host, KeyParts, Outcome, Problem, Recipe,
+    Repair, Served, Stored, Tier, sha256,
 };
 use precast_config::{CacheSettings, CompilerSettings, Promotion};
 
@@ -69,10 +70,15 @@ pub(crate) fn get(cache: &Cache, number: u32) -> Outcome {
     cache.get(&parts(number).key())
 }
 
+/// Waits for others as long as it takes.
+pub(crate) fn wait(_: &Holder) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
 /// Where a module comes from when it is wanted; its content is checked.
 pub(crate) fn serve(cache: &Cache, number: u32) -> Served {
     let compile = || Ok::<_, std::convert::Infallible>(artifact(number));
-    let served = cache.compile_once(&parts(number), "test.wasm", |_| {}, compile).unwrap();
+    let served = cache.compile_once(&parts(number), "test.wasm", wait, compile).unwrap();
     match &served {
         Served::Cached(entry) => assert!(content(entry) == artifact(number)),
         Served::Compiled { artifact: bytes, stored } => {

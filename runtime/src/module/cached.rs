@@ -1,6 +1,7 @@
 //! From WebAssembly to modules through the cache: what is there is mapped, what is not is compiled
 //! once and kept.
 
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -57,9 +58,12 @@ impl CodeBuilder<'_> {
     ///
     /// # Errors
     ///
-    /// As [`CodeBuilder::compile_module`], and when the engine has no cache.
+    /// As [`CodeBuilder::compile_module`], and when the engine has no cache that may be written.
     pub fn warm(&self) -> Result<Warmed> {
         let cache = self.engine.cache().ok_or(precast_cache::CacheError::Off)?;
+        if cache.mode() == CacheMode::ReadOnly {
+            return Err(precast_cache::CacheError::ReadOnly.into());
+        }
         fetch(self, cache, |code, _| {
             Ok(match code {
                 Code::Found(_) => Warmed::Found,
@@ -134,8 +138,13 @@ fn fetch<T>(
     let wasm_sha256 = sha256(&wasm);
     let parts = recipe.with_wasm(&wasm_sha256);
     let serve = || {
+        let mut on_wait = builder.on_wait;
         let on_wait = |holder: &precast_cache::Holder| {
-            builder.on_wait.inspect(|on_wait| on_wait(&holder.description));
+            on_wait.take().inspect(|on_wait| on_wait(&holder.description));
+            match builder.is_cancelled() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
         };
         let compile = || builder.compile(&wasm);
         cache.compile_once(&parts, &builder.source.name(), on_wait, compile).map_err(unserved)

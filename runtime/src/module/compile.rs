@@ -22,6 +22,9 @@ pub(crate) fn is_compile_error(error: &(dyn StdError + 'static)) -> bool {
 #[cfg(feature = "compiler")]
 mod with_compiler {
     use std::path::Path;
+    use std::sync::atomic::AtomicBool;
+    #[cfg(feature = "cache")]
+    use std::sync::atomic::Ordering;
 
     use precast_compiler::{Progress, Schedule};
     use precast_loader::Mapped;
@@ -53,6 +56,8 @@ mod with_compiler {
         pub(in crate::module) options: LoadOptions,
         pub(in crate::module) on_wait: Option<&'a (dyn Fn(&str) + Sync)>,
         progress: Option<&'a (dyn Fn(usize, usize) + Sync)>,
+        cancel: Option<&'a AtomicBool>,
+        jobs: Option<usize>,
     }
 
     impl<'a> CodeBuilder<'a> {
@@ -78,7 +83,21 @@ mod with_compiler {
 
         fn of(engine: &'a Engine, source: Source<'a>) -> CodeBuilder<'a> {
             let options = LoadOptions::default();
-            CodeBuilder { engine, source, options, on_wait: None, progress: None }
+            let (on_wait, progress, cancel, jobs) = (None, None, None, None);
+            CodeBuilder { engine, source, options, on_wait, progress, cancel, jobs }
+        }
+
+        /// Compiles with so many threads, instead of as many as the engine's configuration says.
+        pub fn jobs(mut self, jobs: usize) -> Self {
+            self.jobs = Some(jobs);
+            self
+        }
+
+        /// Stops compiling, or waiting for another process that does, when this becomes true. That
+        /// is an error, and the cache is left as it was.
+        pub fn cancel_on(mut self, cancel: &'a AtomicBool) -> Self {
+            self.cancel = Some(cancel);
+            self
         }
 
         /// Is told how many functions of how many are compiled, from several threads.
@@ -141,13 +160,20 @@ mod with_compiler {
             Ok(precast_compiler::validate(&self.source.read()?, settings)?)
         }
 
+        /// Whether the caller has changed their mind.
+        #[cfg(feature = "cache")]
+        pub(in crate::module) fn is_cancelled(&self) -> bool {
+            self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+        }
+
         /// Compiles a module, whatever is in the cache.
         pub(in crate::module) fn compile(&self, wasm: &[u8]) -> Result<Vec<u8>> {
             let config = self.engine.config();
             let reporter = self.progress.map(Reporter);
             let progress = reporter.as_ref().map(|reporter| reporter as &dyn Progress);
-            let jobs = config.runtime_settings().jobs.unwrap_or(Schedule::default().jobs);
-            let schedule = Schedule { jobs, progress };
+            let jobs = self.jobs.or(config.runtime_settings().jobs);
+            let jobs = jobs.unwrap_or(Schedule::default().jobs);
+            let schedule = Schedule { jobs, progress, cancel: self.cancel };
             let artifact = precast_compiler::compile(wasm, config.compiler_settings(), &schedule)?;
             Ok(artifact.into_bytes())
         }
