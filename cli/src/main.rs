@@ -7,8 +7,10 @@
 mod cache_args;
 mod command;
 mod context;
+mod interrupt;
 mod output;
 mod progress;
+mod publish;
 mod session;
 mod settings_args;
 mod watchdog;
@@ -26,7 +28,8 @@ use clap::Parser;
   precast run --dir . app.wasm input.txt     run a WASI program that may use this directory
   precast compile app.wasm                   compile it to app.precast
   precast run app.precast                    run what was compiled, without compiling
-  precast inspect app.precast                show what an artifact is and what it needs")]
+  precast inspect app.precast                show what an artifact is and what it needs
+  precast cache ls                           list what is kept of earlier runs")]
 struct Arguments {
     #[command(subcommand)]
     command: command::Command,

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use precast::CodeBuilder;
 
+use crate::interrupt::Deferred;
+
 /// How long a compilation may take before its progress is shown.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Hands what is to be compiled to `work` so that it shows on a terminal how far it is, once that
-/// has taken a second, and why it waits.
+/// has taken a second, and why it waits; and so that it leaves nothing behind when it is interrupted.
 pub(crate) fn show<'a, T>(builder: CodeBuilder<'a>, work: impl FnOnce(CodeBuilder<'_>) -> T) -> T {
-    let started = Instant::now();
+    let (started, deferred) = (Instant::now(), Deferred::begin());
     let (waiting, compiling) = (OnceLock::new(), OnceLock::new());
     let functions = |done, total| {
         if compiling.get().is_some() || started.elapsed() > PATIENCE {
@@ -25,7 +27,8 @@ pub(crate) fn show<'a, T>(builder: CodeBuilder<'a>, work: impl FnOnce(CodeBuilde
         let spinner: &ProgressBar = waiting.get_or_init(new_spinner);
         spinner.set_message(format!("waiting: {holder}"));
     };
-    let result = work(builder.progress(&functions).on_wait(&on_wait));
+    let builder = builder.progress(&functions).on_wait(&on_wait);
+    let result = work(builder.cancel_on(deferred.interrupted()));
     clear(&waiting);
     clear(&compiling);
     result

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use precast::cache::Cache;
 use precast::settings::{CacheMode, Settings};
-use precast::{Config, Engine, Error, Result};
+use precast::{CompilerSettings, Config, Engine, Error, Result, RuntimeSettings};
 
 use crate::output;
 
@@ -23,9 +23,8 @@ impl Session {
         if wanted == CacheMode::Require && cache.mode() != wanted {
             return Err(Error::msg("the cache is required and has no directory: use --cache-dir"));
         }
-        let mut config = Config::from_settings(compiler, runtime);
-        config.cache(Some(cache.clone()));
-        Ok(Session { engine: Engine::new(&config)?, cache })
+        let engine = engine_with(compiler, runtime, &cache)?;
+        Ok(Session { engine, cache })
     }
 
     /// Says what went wrong with the cache since the last time.
@@ -39,4 +38,15 @@ impl Session {
         self.cache.flush_statistics();
         self.print_warnings();
     }
+}
+
+/// An engine that uses this cache.
+pub(crate) fn engine_with(
+    compiler: CompilerSettings,
+    runtime: RuntimeSettings,
+    cache: &Arc<Cache>,
+) -> Result<Engine> {
+    let mut config = Config::from_settings(compiler, runtime);
+    config.cache(Some(Arc::clone(cache)));
+    Engine::new(&config)
 }

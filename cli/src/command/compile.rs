@@ -1,7 +1,7 @@
 //! `precast compile`: makes an artifact.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::PathBuf;
 
 use clap::Args;
 use precast::settings::file::user_settings;
@@ -10,6 +10,7 @@ use precast::{CodeBuilder, Error, Result};
 use crate::cache_args::CacheArgs;
 use crate::context::{About, Context};
 use crate::progress;
+use crate::publish::publish;
 use crate::session::Session;
 use crate::settings_args::SettingsArgs;
 
@@ -55,20 +56,7 @@ impl Compile {
         let artifact = progress::show(builder, |builder| builder.compile_module_serialized());
         session.finish();
         let artifact = artifact.about(&self.module, |path| format!("cannot compile `{path}`"))?;
-        publish(&output, &artifact).context(|| format!("cannot write `{}`", output.display()))
+        publish(&output, |file| Ok(file.write_all(&artifact)?))
+            .context(|| format!("cannot write `{}`", output.display()))
     }
-}
-
-/// Writes a file so that others see all of it or nothing.
-fn publish(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
-    Ok(())
 }

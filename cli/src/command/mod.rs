@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
+mod cache;
 mod compile;
+mod config;
 mod inspect;
 mod run;
 mod settings;
@@ -22,6 +24,8 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Targets(targets::Targets),
     Settings(settings::Settings),
+    Cache(cache::Cache),
+    Config(config::Config),
     Wast(wast::Wast),
 }
 
@@ -31,6 +35,8 @@ impl Command {
         match self {
             Command::Run(command) => command.execute(),
             Command::Wast(command) => command.execute(),
+            Command::Cache(command) => command.execute(),
+            Command::Config(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Compile(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Validate(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Inspect(command) => command.execute().map(|()| ExitCode::SUCCESS),

@@ -3,7 +3,10 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+
+/// The command.
+pub(crate) const PRECAST: &str = env!("CARGO_BIN_EXE_precast");
 
 /// A temporary directory in which the command runs.
 pub(crate) struct Workspace(tempfile::TempDir);
@@ -14,6 +17,31 @@ pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Runs a command.
+    pub(crate) fn of(command: &mut Command) -> Outcome {
+        command.output().unwrap().into()
+    }
+
+    /// What a run that went well has printed; it had nothing to complain about.
+    #[track_caller]
+    pub(crate) fn stdout(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        assert_eq!(self.stderr, "", "{self:?}");
+        self.stdout
+    }
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Outcome {
+        Outcome {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
 }
 
 impl Workspace {
@@ -41,15 +69,16 @@ impl Workspace {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_precast"));
-        command.args(arguments).current_dir(self.0.path()).stdin(stdin);
-        command.env("PRECAST_CACHE_DIR", self.path("cache")).env_remove("PRECAST_CONFIG");
-        let output = command.output().unwrap();
-        Outcome {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        let mut command = self.command(PRECAST);
+        Outcome::of(command.args(arguments).stdin(stdin))
+    }
+
+    /// A program that is run in the directory, with the cache there.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.0.path()).stdin(Stdio::null());
+        command.env("PRECAST_CACHE_DIR", self.path("cache")).env("PRECAST_CONFIG", "");
+        command
     }
 
     /// Compiles a fixture, and returns the artifact.

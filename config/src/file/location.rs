@@ -60,6 +60,19 @@ pub fn cache_directory(
     Some((BaseDirs::new()?.cache_dir().to_owned(), CacheOrigin::Platform))
 }
 
+/// The directory that the user's cache goes below, and who chose it: `explicit`, else the environment,
+/// the settings file at [`location`], or the platform.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn user_cache_directory(
+    explicit: Option<&Path>,
+) -> Result<Option<(PathBuf, CacheOrigin)>, FileError> {
+    let variable = std::env::var_os(CACHE_VARIABLE);
+    Ok(cache_directory(explicit, variable, &file_settings()?.cache))
+}
+
 /// The user's settings: what the file at [`location`] says, and as the cache's directory the one
 /// that [`cache_directory`] chooses.
 ///
@@ -67,13 +80,17 @@ pub fn cache_directory(
 ///
 /// As [`load`].
 pub fn user_settings() -> Result<Settings, FileError> {
-    let mut settings = match location() {
-        Some(path) => load(&path)?,
-        None => Settings::default(),
-    };
+    let mut settings = file_settings()?;
     let directory = cache_directory(None, std::env::var_os(CACHE_VARIABLE), &settings.cache);
     settings.cache.directory = directory.map(|(path, _)| path);
     Ok(settings)
+}
+
+fn file_settings() -> Result<Settings, FileError> {
+    match location() {
+        Some(path) => load(&path),
+        None => Ok(Settings::default()),
+    }
 }
 
 impl fmt::Display for CacheOrigin {

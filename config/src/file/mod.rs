@@ -22,7 +22,7 @@ use toml::de::DeValue;
 pub use error::{FileError, Problem};
 pub use location::{
     CACHE_VARIABLE, CacheOrigin, FILE_VARIABLE, cache_directory, location, location_from,
-    user_settings,
+    user_cache_directory, user_settings,
 };
 pub use parse::{load, parse};
 pub use write::{init, show, template};

@@ -1,0 +1,113 @@
+//! Ctrl-C leaves nothing behind.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::scene::{Scene, need};
+use crate::support::{PRECAST, fixture};
+
+const SIGINT: i32 = 2;
+
+/// A module that takes seconds to compile.
+fn large_module() -> String {
+    let body =
+        "(local.set 0 (i32.rotl (i32.mul (local.get 0) (local.get 1)) (local.get 0)))".repeat(60);
+    let function = format!("(func (param i32 i32) (result i32) {body} (local.get 0))\n");
+    format!("(module {})", function.repeat(4000))
+}
+
+/// Asserts that nothing is there that was not there before.
+#[track_caller]
+fn assert_nothing_left(scene: &Scene, before: &[String]) {
+    for folder in ["locks", "tmp", "hot", "packed"] {
+        assert!(scene.files(folder).is_empty(), "{:?}", scene.files(folder));
+    }
+    assert_eq!(names(scene), before);
+    scene.assert_clean();
+}
+
+/// What lies in the directory in which the commands run, besides the cache.
+fn names(scene: &Scene) -> Vec<String> {
+    let items = fs::read_dir(scene.work.path("")).unwrap();
+    let names = items.map(|item| item.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name != "cache").collect();
+    names.sort();
+    names
+}
+
+fn interrupt(child: &Child) {
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
+#[test]
+fn a_compilation_that_is_interrupted_leaves_nothing() {
+    let scene = Scene::new();
+    fs::write(scene.work.path("large.wat"), large_module()).unwrap();
+    let before = names(&scene);
+    for arguments in
+        [&["compile", "large.wat"][..], &["run", "large.wat"], &["cache", "warm", "large.wat"]]
+    {
+        let mut first = scene.command(arguments).stderr(Stdio::null()).spawn().unwrap();
+        while scene.files("locks").is_empty() {
+            assert!(first.try_wait().unwrap().is_none(), "{arguments:?} ended too early");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Who waits for it can be interrupted as well.
+        let mut second = scene.command(arguments).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        for child in [&mut second, &mut first] {
+            interrupt(child);
+            let status = child.wait().unwrap();
+            assert_eq!(status.signal(), Some(SIGINT), "{arguments:?}: {status:?}");
+        }
+        assert_nothing_left(&scene, &before);
+    }
+}
+
+#[test]
+fn an_interrupt_at_any_step_of_a_command_leaves_nothing_half_done() {
+    need("strace");
+    let scene = Scene::new();
+    let (hello, exit) = (fixture("hello.wasm"), fixture("exit.wasm"));
+    scene.precast(&["cache", "warm", &hello, &exit]).stdout();
+    scene.precast(&["cache", "export", "all.tar"]).stdout();
+    let before = names(&scene);
+    let commands: [&[&str]; 4] = [
+        &["run", "--cache-dir", "other", &hello],
+        // One thread: a second one would count its own calls, and an interrupt that comes twice ends
+        // the process at once.
+        &["cache", "warm", "--cache-dir", "other", &hello],
+        &["cache", "import", "--cache-dir", "other", "all.tar"],
+        &["cache", "export", "again.tar"],
+    ];
+    let mut interrupted = 0;
+    for arguments in commands {
+        for call in ["write", "fdatasync", "renameat"] {
+            for count in 1..4 {
+                let mut traced = scene.traced_by("strace");
+                traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+                traced.args(["-e", &format!("inject={call}:signal=SIGINT:when={count}"), PRECAST]);
+                traced.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+                let status = traced.status().unwrap();
+                interrupted += usize::from(status.signal() == Some(SIGINT));
+                assert!(status.success() || status.signal() == Some(SIGINT), "{status:?}");
+                let other = scene.work.path("other/precast/v1");
+                for folder in ["locks", "tmp"] {
+                    let left = crate::scene::files(&other.join(folder));
+                    assert!(left.is_empty(), "{arguments:?}, {call} {count}: {left:?}");
+                }
+                scene.json(&["cache", "verify", "--cache-dir", "other"]);
+                let _ = fs::remove_dir_all(scene.work.path("other"));
+                if let Ok(again) = fs::read(scene.work.path("again.tar")) {
+                    assert!(again == fs::read(scene.work.path("all.tar")).unwrap());
+                    fs::remove_file(scene.work.path("again.tar")).unwrap();
+                }
+                assert_eq!(names(&scene), before, "{arguments:?}, {call} {count}");
+            }
+        }
+    }
+    assert!(interrupted > 15, "only {interrupted} were interrupted");
+}
