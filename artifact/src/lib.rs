@@ -7,8 +7,8 @@
 //! Nothing here compiles, maps or runs anything. This crate says what both sides agree on: the
 //! types of wasm ([`types`]), what is decoded of an artifact ([`module`]), what is read in place
 //! ([`section`]), the file that holds both ([`image`]) and how it says what it is ([`description`]);
-//! where generated code finds things in memory ([`vmcontext`]), which helpers it may ask for
-//! ([`helper`]), why it traps ([`trap`]) and which processor features it may need ([`cpu`]).
+//! where generated code finds things in memory ([`vmcontext`], [`object`]), which helpers it may
+//! ask for ([`helper`]), why it traps ([`trap`]) and which processor features it may need ([`cpu`]).
 //!
 //! Start reading at [`image`] for the bytes, at [`vmcontext`] for the code.
 
@@ -18,6 +18,7 @@ pub mod helper;
 pub mod image;
 pub mod index;
 pub mod module;
+pub mod object;
 pub mod section;
 pub mod trap;
 pub mod types;

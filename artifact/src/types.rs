@@ -62,8 +62,12 @@ pub enum HeapType {
     Exn,
     /// No exception.
     NoExn,
-    /// A value of one type of the module.
-    Concrete(TypeIndex),
+    /// A function of one type of the module.
+    ConcreteFunc(TypeIndex),
+    /// A structure of one type of the module.
+    ConcreteStruct(TypeIndex),
+    /// An array of one type of the module.
+    ConcreteArray(TypeIndex),
 }
 
 /// The type of a function.
@@ -75,11 +79,49 @@ pub struct FuncType {
     pub results: Vec<ValType>,
 }
 
+/// How a field or an element of an object is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum StorageType {
+    /// The low 8 bits of an `i32`.
+    I8,
+    /// The low 16 bits of an `i32`.
+    I16,
+    /// A whole value.
+    Val(ValType),
+}
+
+/// The type of a field of a structure, or of the elements of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FieldType {
+    /// How it is stored.
+    pub storage: StorageType,
+    /// Whether it can be assigned.
+    pub mutable: bool,
+}
+
+/// The type of a structure.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StructType {
+    /// Its fields.
+    pub fields: Vec<FieldType>,
+}
+
+/// The type of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ArrayType {
+    /// The type of its elements.
+    pub element: FieldType,
+}
+
 /// What a defined type is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CompositeType {
     /// A function type.
     Func(FuncType),
+    /// A structure type.
+    Struct(StructType),
+    /// An array type.
+    Array(ArrayType),
 }
 
 /// One type of the type section.
@@ -162,8 +204,90 @@ pub enum EntityType {
 impl TypeSection {
     /// The function type at `index`, or `None` when there is no such function type.
     pub fn func(&self, index: TypeIndex) -> Option<&FuncType> {
-        match &self.types.get(index.as_usize())?.composite {
+        self.types.get(index.as_usize())?.composite.as_func()
+    }
+
+    /// Whether there is a type of the right kind at the index that `ty` has, if it has one.
+    pub fn has(&self, ty: HeapType) -> bool {
+        ty.type_index().is_none_or(|index| {
+            let found = self.types.get(index.as_usize());
+            found.is_some_and(|found| found.composite.heap_type(index) == ty)
+        })
+    }
+}
+
+impl CompositeType {
+    /// The function type, if it is one.
+    pub fn as_func(&self) -> Option<&FuncType> {
+        match self {
             CompositeType::Func(ty) => Some(ty),
+            _ => None,
+        }
+    }
+
+    /// The structure type, if it is one.
+    pub fn as_struct(&self) -> Option<&StructType> {
+        match self {
+            CompositeType::Struct(ty) => Some(ty),
+            _ => None,
+        }
+    }
+
+    /// The array type, if it is one.
+    pub fn as_array(&self) -> Option<&ArrayType> {
+        match self {
+            CompositeType::Array(ty) => Some(ty),
+            _ => None,
+        }
+    }
+
+    /// What references to the type at `index`, which is this one, point to.
+    pub fn heap_type(&self, index: TypeIndex) -> HeapType {
+        match self {
+            CompositeType::Func(_) => HeapType::ConcreteFunc(index),
+            CompositeType::Struct(_) => HeapType::ConcreteStruct(index),
+            CompositeType::Array(_) => HeapType::ConcreteArray(index),
+        }
+    }
+}
+
+impl StorageType {
+    /// How many bytes it takes in an object.
+    pub fn size(self) -> u32 {
+        match self {
+            StorageType::I8 => 1,
+            StorageType::I16 => 2,
+            StorageType::Val(ty) => ty.size(),
+        }
+    }
+
+    /// The type of the values that are read and written.
+    pub fn unpacked(self) -> ValType {
+        match self {
+            StorageType::I8 | StorageType::I16 => ValType::I32,
+            StorageType::Val(ty) => ty,
+        }
+    }
+}
+
+impl HeapType {
+    /// The same with another index, if it has one; `None` when `map` knows none for it.
+    pub fn map_index(self, map: impl FnOnce(TypeIndex) -> Option<TypeIndex>) -> Option<HeapType> {
+        Some(match self {
+            HeapType::ConcreteFunc(index) => HeapType::ConcreteFunc(map(index)?),
+            HeapType::ConcreteStruct(index) => HeapType::ConcreteStruct(map(index)?),
+            HeapType::ConcreteArray(index) => HeapType::ConcreteArray(map(index)?),
+            abstract_type => abstract_type,
+        })
+    }
+
+    /// The type of the module that it names, if it does.
+    pub fn type_index(self) -> Option<TypeIndex> {
+        match self {
+            HeapType::ConcreteFunc(index)
+            | HeapType::ConcreteStruct(index)
+            | HeapType::ConcreteArray(index) => Some(index),
+            _ => None,
         }
     }
 }
@@ -175,9 +299,9 @@ impl RefType {
     pub const EXTERNREF: RefType = RefType { nullable: true, heap: HeapType::Extern };
 
     /// Whether the reference is a pointer to a `VMFuncRef`; all others are 32-bit
-    /// references into the store's heap. Only function types are defined types so far.
+    /// references into the store's heap.
     pub fn is_func(self) -> bool {
-        matches!(self.heap, HeapType::Func | HeapType::NoFunc | HeapType::Concrete(_))
+        matches!(self.heap, HeapType::Func | HeapType::NoFunc | HeapType::ConcreteFunc(_))
     }
 }
 
@@ -216,7 +340,9 @@ impl fmt::Display for HeapType {
             HeapType::None => "none",
             HeapType::Exn => "exn",
             HeapType::NoExn => "noexn",
-            HeapType::Concrete(index) => return write!(f, "{}", index.0),
+            HeapType::ConcreteFunc(index)
+            | HeapType::ConcreteStruct(index)
+            | HeapType::ConcreteArray(index) => return write!(f, "{}", index.0),
         })
     }
 }
@@ -242,6 +368,41 @@ impl fmt::Display for ValType {
             ValType::V128 => f.write_str("v128"),
             ValType::Ref(ty) => ty.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for StorageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StorageType::I8 => f.write_str("i8"),
+            StorageType::I16 => f.write_str("i16"),
+            StorageType::Val(ty) => ty.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for FieldType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mutable {
+            true => write!(f, "(mut {})", self.storage),
+            false => self.storage.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for StructType {
+    /// As in `struct (field i32 (mut i8))`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("struct (field")?;
+        self.fields.iter().try_for_each(|field| write!(f, " {field}"))?;
+        f.write_str(")")
+    }
+}
+
+impl fmt::Display for ArrayType {
+    /// As in `array (mut i8)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "array {}", self.element)
     }
 }
 

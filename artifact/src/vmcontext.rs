@@ -30,6 +30,9 @@ pub struct VMContextHeader {
     pub helpers: *const HelperTable,
     /// The engine-wide index of each of the module's types, by type index.
     pub type_ids: *const u32,
+    /// What is known of the engine's types, by engine-wide index, those that are reserved for
+    /// objects without a type included.
+    pub types: *const *const VMTypeInfo,
     /// The runtime's side of the instance. Generated code never touches it.
     pub instance: *mut c_void,
 }
@@ -103,6 +106,40 @@ pub struct VMFuncRef {
     pub vmctx: *mut c_void,
     /// The engine-wide index of its type.
     pub type_id: u32,
+}
+
+/// What code has to know of the type of an object or a function that it meets, so that it can
+/// tell in constant time whether that is a subtype of another.
+#[derive(Debug)]
+#[repr(C)]
+pub struct VMTypeInfo {
+    /// What the type is one of.
+    pub kind: VMTypeKind,
+    /// How many supertypes it has.
+    pub depth: u32,
+    /// Its supertypes, the one without a supertype first, and then itself; as engine-wide indices.
+    /// At deeper places is 0, which is no type's index. There are more of them than these when
+    /// `depth` is not smaller.
+    pub supertypes: [u32; SUPERTYPES_ALWAYS_THERE],
+}
+
+/// How many entries [`VMTypeInfo::supertypes`] has at least.
+pub const SUPERTYPES_ALWAYS_THERE: usize = 8;
+/// How many supertypes a type may have.
+pub const MAX_SUPERTYPES: usize = 63;
+
+/// What a type is one of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum VMTypeKind {
+    /// Not a type of wasm.
+    None = 0,
+    /// A function.
+    Func = 1,
+    /// A structure.
+    Struct = 2,
+    /// An array.
+    Array = 3,
 }
 
 /// An imported function.

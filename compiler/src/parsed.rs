@@ -6,12 +6,14 @@ use precast_artifact::types::FuncType;
 use precast_artifact::vmcontext::VMOffsets;
 use wasmparser::{FuncToValidate, FunctionBody, ValidatorResources, WasmFeatures};
 
-use crate::module::BranchHints;
+use crate::module::{BranchHints, TypeKinds};
 
 /// A module whose sections were read and validated, its function bodies still to be.
 pub(crate) struct ParsedModule<'wasm> {
     /// What the runtime will know; without trampolines, which linking adds.
     pub(crate) module: Module,
+    /// What its types are.
+    pub(crate) type_kinds: TypeKinds,
     /// The layout of the VMContext.
     pub(crate) offsets: VMOffsets,
     /// The type of every function, imports first.

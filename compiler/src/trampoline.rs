@@ -20,7 +20,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use precast_artifact::helper::{FAILED, Helper, HelperResult};
 use precast_artifact::index::TypeIndex;
 use precast_artifact::trap::Trap;
-use precast_artifact::types::{CompositeType, FuncType, TypeSection};
+use precast_artifact::types::{FuncType, TypeSection};
 use precast_artifact::vmcontext::{VMContextHeader, VMHostContext, VMStoreContext, ValRaw};
 
 use crate::signature::{
@@ -44,9 +44,8 @@ struct Shape {
 /// all types of the shape are named after.
 pub(crate) fn representatives(types: &TypeSection) -> BTreeMap<TypeIndex, TypeIndex> {
     let mut first = HashMap::new();
-    let functions = types.types.iter().enumerate().map(|(index, ty)| {
-        let CompositeType::Func(func) = &ty.composite;
-        (TypeIndex(index as u32), func)
+    let functions = types.types.iter().enumerate().filter_map(|(index, ty)| {
+        ty.composite.as_func().map(|func| (TypeIndex(index as u32), func))
     });
     functions.map(|(index, ty)| (index, *first.entry(Shape::of(ty)).or_insert(index))).collect()
 }

@@ -163,6 +163,9 @@ pub enum TypeError {
         /// `function`, `memory`, ...
         what: &'static str,
     },
+    /// A type cannot be a subtype of what it was said to be one of.
+    #[error("not a subtype: {0}")]
+    NoSubtype(&'static str),
     /// A type is not supported where it was used.
     #[error("unsupported: {0}")]
     Unsupported(&'static str),
@@ -194,6 +197,9 @@ pub enum ModuleError {
         /// The engine's.
         engine: &'static str,
     },
+    /// The engine holds as many types as it can.
+    #[error("the engine holds too many types; make another engine for more modules")]
+    TooManyTypes,
     /// A part of it contradicts another.
     #[error("the artifact is damaged: {0}")]
     Damaged(&'static str),

@@ -81,8 +81,9 @@ pub use table::Table;
 pub use tag::Tag;
 pub use trap::{FrameInfo, WasmBacktrace};
 pub use types::{
-    ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, Mutability,
-    RefType, TableType, TagType, ValType,
+    ArrayType, ExportType, ExternType, FieldType, Finality, FuncType, GlobalType, HeapType,
+    ImportType, MemoryType, Mutability, RefType, StorageType, StructType, TableType, TagType,
+    ValType,
 };
 pub use value::{Ref, Val};
 

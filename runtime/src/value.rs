@@ -179,7 +179,7 @@ impl Ref {
     /// The null of a family of references.
     pub fn null(heap_type: &HeapType) -> Ref {
         match RefType::new(true, heap_type.clone()).to_raw().heap {
-            raw::HeapType::Func | raw::HeapType::NoFunc | raw::HeapType::Concrete(_) => {
+            raw::HeapType::Func | raw::HeapType::NoFunc | raw::HeapType::ConcreteFunc(_) => {
                 Ref::Func(None)
             }
             raw::HeapType::Extern | raw::HeapType::NoExtern => Ref::Extern(None),
@@ -189,6 +189,8 @@ impl Ref {
             | raw::HeapType::I31
             | raw::HeapType::Struct
             | raw::HeapType::Array
+            | raw::HeapType::ConcreteStruct(_)
+            | raw::HeapType::ConcreteArray(_)
             | raw::HeapType::None => Ref::Any,
         }
     }
@@ -222,7 +224,9 @@ impl Ref {
     /// The element for a table of type `ty`.
     pub(crate) fn to_element(self, store: &mut StoreOpaque, ty: raw::RefType) -> Result<Element> {
         let family = match ty.heap {
-            raw::HeapType::Func | raw::HeapType::NoFunc | raw::HeapType::Concrete(_) => "funcref",
+            raw::HeapType::Func | raw::HeapType::NoFunc | raw::HeapType::ConcreteFunc(_) => {
+                "funcref"
+            }
             raw::HeapType::Extern | raw::HeapType::NoExtern => "externref",
             raw::HeapType::Exn | raw::HeapType::NoExn => "exnref",
             _ => "anyref",
@@ -239,14 +243,14 @@ impl Ref {
             Ref::Func(Some(func)) => {
                 let func = func.to_vm(store);
                 let suits = match ty.heap {
-                    raw::HeapType::Concrete(id) => {
+                    raw::HeapType::ConcreteFunc(id) => {
                         store.engine().types().is_subtype(func.type_index(), id.0)
                     }
                     heap => heap == raw::HeapType::Func,
                 };
                 if !suits {
                     let found =
-                        crate::types::describe_func(store.engine().types(), func.type_index());
+                        crate::types::describe_type(store.engine().types(), func.type_index());
                     return Err(mismatch(raw::ValType::Ref(ty), &found));
                 }
                 Element::Func(Some(func))

@@ -4,11 +4,14 @@ use precast_artifact::index::{FuncIndex, GlobalIndex};
 use precast_artifact::module::{ConstExpr, ConstOp};
 use wasmparser::Operator;
 
-use super::types;
+use super::types::{self, TypeKinds};
 use crate::CompileError;
 
 /// Takes a constant expression over. Validation has accepted it.
-pub(crate) fn read(expression: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr, CompileError> {
+pub(crate) fn read(
+    kinds: &TypeKinds,
+    expression: &wasmparser::ConstExpr<'_>,
+) -> Result<ConstExpr, CompileError> {
     let mut ops = Vec::new();
     let mut reader = expression.get_operators_reader();
     while !reader.eof() {
@@ -20,7 +23,7 @@ pub(crate) fn read(expression: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr, 
             Operator::F64Const { value } => ConstOp::F64(value.bits()),
             Operator::V128Const { value } => ConstOp::V128(value.i128() as u128),
             Operator::GlobalGet { global_index } => ConstOp::GlobalGet(GlobalIndex(global_index)),
-            Operator::RefNull { hty } => ConstOp::RefNull(types::heap_type(hty)?),
+            Operator::RefNull { hty } => ConstOp::RefNull(types::heap_type(kinds, hty)?),
             Operator::RefFunc { function_index } => ConstOp::RefFunc(FuncIndex(function_index)),
             Operator::I32Add => ConstOp::I32Add,
             Operator::I32Sub => ConstOp::I32Sub,

@@ -28,6 +28,7 @@ use crate::parsed::{BulkData, ParsedModule};
 
 pub(crate) use self::branch_hints::{BranchHint, BranchHints};
 pub(crate) use self::features::{explain, first_error};
+pub(crate) use self::types::{TypeKinds, heap_type};
 
 /// Takes a module apart.
 ///
@@ -78,6 +79,7 @@ struct ModuleReader<'wasm, 'settings> {
     settings: &'settings CompilerSettings,
     page_size: u64,
     module: Module,
+    type_kinds: TypeKinds,
     function_types: Vec<TypeIndex>,
     /// Whether a reference to a function can exist, by function.
     escapes: Vec<bool>,
@@ -95,6 +97,7 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             settings,
             page_size,
             module: Module::default(),
+            type_kinds: TypeKinds::default(),
             function_types: Vec::new(),
             escapes: Vec::new(),
             bodies: Vec::new(),
@@ -113,16 +116,21 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             Payload::TypeSection(section) => {
                 for group in section {
                     let group = group?;
+                    self.type_kinds.add_group(&group)?;
                     module.types.groups.push(group.types().len() as u32);
                     for ty in group.types() {
-                        module.types.types.push(types::sub_type(ty)?);
+                        module.types.types.push(types::sub_type(&self.type_kinds, ty)?);
                     }
                 }
             }
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import?;
-                    self.import(import.module, import.name, types::entity_type(&import.ty)?);
+                    self.import(
+                        import.module,
+                        import.name,
+                        types::entity_type(&self.type_kinds, &import.ty)?,
+                    );
                 }
             }
             Payload::FunctionSection(section) => {
@@ -134,7 +142,7 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             Payload::TableSection(section) => {
                 for table in section {
                     let table = table?;
-                    let ty = types::table_type(&table.ty)?;
+                    let ty = types::table_type(&self.type_kinds, &table.ty)?;
                     let initial = match &table.init {
                         TableInit::RefNull => ConstExpr(vec![ConstOp::RefNull(ty.element.heap)]),
                         TableInit::Expr(expression) => self.constant(expression)?,
@@ -158,7 +166,8 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
                 for global in section {
                     let global = global?;
                     let initial = self.constant(&global.init_expr)?;
-                    self.module.globals.push(types::global_type(&global.ty)?);
+                    let ty = types::global_type(&self.type_kinds, &global.ty)?;
+                    self.module.globals.push(ty);
                     self.module.global_initializers.push(initial);
                 }
             }
@@ -171,11 +180,11 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             Payload::ElementSection(section) => {
                 let escapes = &mut self.escapes;
                 let escape = |index: FuncIndex| escapes[index.as_usize()] = true;
-                segments::read_elements(section, module, &mut self.bulk, escape)?;
+                segments::read_elements(section, &self.type_kinds, module, &mut self.bulk, escape)?;
             }
             Payload::DataSection(section) => {
                 let images = MemoryImages::new(self.page_size, self.settings.memory_image_limit);
-                segments::read_data(section, module, &mut self.bulk, images)?;
+                segments::read_data(section, &self.type_kinds, module, &mut self.bulk, images)?;
             }
             Payload::CustomSection(section)
                 if section.name() == "name" && self.name_section.is_none() =>
@@ -253,7 +262,7 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
         &mut self,
         expression: &wasmparser::ConstExpr<'_>,
     ) -> Result<ConstExpr, CompileError> {
-        let expression = constant::read(expression)?;
+        let expression = constant::read(&self.type_kinds, expression)?;
         for function in constant::functions(&expression) {
             self.escapes[function.as_usize()] = true;
         }
@@ -288,6 +297,7 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
         Ok(ParsedModule {
             offsets: VMOffsets::new(&module)?,
             module,
+            type_kinds: self.type_kinds,
             function_types: self.function_types,
             func_refs,
             bodies: self.bodies,

@@ -14,8 +14,9 @@ use precast_artifact::module::{
 use precast_artifact::types::RefType;
 use wasmparser::{DataKind, DataSectionReader, ElementKind, ElementSectionReader, Operator};
 
+use super::constant;
 use super::memory_images::MemoryImages;
-use super::{constant, types};
+use super::types::{self, TypeKinds};
 use crate::CompileError;
 use crate::parsed::BulkData;
 
@@ -43,6 +44,7 @@ struct TableImages {
 /// `escapes` each function that a segment refers to.
 pub(crate) fn read_elements(
     section: ElementSectionReader<'_>,
+    kinds: &TypeKinds,
     module: &mut Module,
     bulk: &mut BulkData,
     mut escapes: impl FnMut(FuncIndex),
@@ -50,7 +52,7 @@ pub(crate) fn read_elements(
     let mut images = TableImages::default();
     for (element, index) in section.into_iter().zip(0..) {
         let element = element?;
-        let (ty, items) = read_items(&element.items)?;
+        let (ty, items) = read_items(kinds, &element.items)?;
         match &items {
             Items::Functions(functions) => {
                 functions.iter().flatten().for_each(|&index| escapes(index));
@@ -64,7 +66,7 @@ pub(crate) fn read_elements(
             ElementKind::Declared => continue,
             ElementKind::Active { table_index, offset_expr } => {
                 let table = TableIndex(table_index.unwrap_or(0));
-                let offset = constant::read(offset_expr)?;
+                let offset = constant::read(kinds, offset_expr)?;
                 if images.add(module, table, &offset, &items) {
                     continue;
                 }
@@ -87,6 +89,7 @@ pub(crate) fn read_elements(
 /// Reads the data section into `module.data` and `module.memory_images`.
 pub(crate) fn read_data<'wasm>(
     section: DataSectionReader<'wasm>,
+    kinds: &TypeKinds,
     module: &mut Module,
     bulk: &mut BulkData,
     mut images: MemoryImages<'wasm>,
@@ -98,7 +101,7 @@ pub(crate) fn read_data<'wasm>(
             DataKind::Passive => DataMode::Passive,
             DataKind::Active { memory_index, offset_expr } => {
                 let memory = MemoryIndex(*memory_index);
-                let offset = constant::read(offset_expr)?;
+                let offset = constant::read(kinds, offset_expr)?;
                 let address = known_address(module, memory, &offset, data.data.len());
                 closed |= !address.is_some_and(|at| images.add(memory, at, data.data));
                 if !closed {
@@ -197,7 +200,10 @@ fn place(
     Ok(ElementRange { start, len })
 }
 
-fn read_items(items: &wasmparser::ElementItems<'_>) -> Result<(RefType, Items), CompileError> {
+fn read_items(
+    kinds: &TypeKinds,
+    items: &wasmparser::ElementItems<'_>,
+) -> Result<(RefType, Items), CompileError> {
     Ok(match items {
         wasmparser::ElementItems::Functions(functions) => {
             let functions = functions.clone().into_iter();
@@ -206,7 +212,7 @@ fn read_items(items: &wasmparser::ElementItems<'_>) -> Result<(RefType, Items), 
             (RefType::FUNCREF, Items::Functions(functions?))
         }
         wasmparser::ElementItems::Expressions(ty, expressions) => {
-            let ty = types::ref_type(*ty)?;
+            let ty = types::ref_type(kinds, *ty)?;
             let plain: Option<Vec<_>> = if ty.is_func() {
                 expressions.clone().into_iter().map(|item| plain_function(&item.ok()?)).collect()
             } else {
@@ -218,7 +224,7 @@ fn read_items(items: &wasmparser::ElementItems<'_>) -> Result<(RefType, Items), 
                     expressions
                         .clone()
                         .into_iter()
-                        .map(|item| constant::read(&item?))
+                        .map(|item| constant::read(kinds, &item?))
                         .collect::<Result<_, _>>()?,
                 ),
             };

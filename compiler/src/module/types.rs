@@ -2,8 +2,8 @@
 
 use precast_artifact::index::TypeIndex;
 use precast_artifact::types::{
-    CompositeType, EntityType, FuncType, GlobalType, HeapType, Limits, MemoryType, RefType,
-    SubType, TableType, ValType,
+    ArrayType, CompositeType, EntityType, FieldType, FuncType, GlobalType, HeapType, Limits,
+    MemoryType, RefType, StorageType, StructType, SubType, TableType, ValType,
 };
 use wasmparser::{AbstractHeapType, CompositeInnerType, UnpackedIndex};
 
@@ -17,31 +17,55 @@ fn unsupported<T>(what: &'static str) -> Result<T> {
     Err(CompileError::Unsupported { what, offset: None })
 }
 
+/// What each of a module's types is one of: references to them say so.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TypeKinds(Vec<fn(TypeIndex) -> HeapType>);
+
+impl TypeKinds {
+    /// Takes the kinds of a recursion group in, whose types may refer to each other.
+    pub(crate) fn add_group(&mut self, group: &wasmparser::RecGroup) -> Result<()> {
+        for ty in group.types() {
+            self.0.push(match ty.composite_type.inner {
+                CompositeInnerType::Func(_) => HeapType::ConcreteFunc,
+                CompositeInnerType::Struct(_) => HeapType::ConcreteStruct,
+                CompositeInnerType::Array(_) => HeapType::ConcreteArray,
+                CompositeInnerType::Cont(_) => return unsupported("continuations"),
+            });
+        }
+        Ok(())
+    }
+
+    /// What references to the type at `index`, which validation has seen, point to.
+    pub(crate) fn heap_type(&self, index: TypeIndex) -> HeapType {
+        self.0[index.as_usize()](index)
+    }
+}
+
 /// A value type.
-pub(crate) fn val_type(ty: wasmparser::ValType) -> Result<ValType> {
+pub(crate) fn val_type(kinds: &TypeKinds, ty: wasmparser::ValType) -> Result<ValType> {
     Ok(match ty {
         wasmparser::ValType::I32 => ValType::I32,
         wasmparser::ValType::I64 => ValType::I64,
         wasmparser::ValType::F32 => ValType::F32,
         wasmparser::ValType::F64 => ValType::F64,
         wasmparser::ValType::V128 => ValType::V128,
-        wasmparser::ValType::Ref(ty) => ValType::Ref(ref_type(ty)?),
+        wasmparser::ValType::Ref(ty) => ValType::Ref(ref_type(kinds, ty)?),
     })
 }
 
 /// A reference type.
-pub(crate) fn ref_type(ty: wasmparser::RefType) -> Result<RefType> {
-    Ok(RefType { nullable: ty.is_nullable(), heap: heap_type(ty.heap_type())? })
+pub(crate) fn ref_type(kinds: &TypeKinds, ty: wasmparser::RefType) -> Result<RefType> {
+    Ok(RefType { nullable: ty.is_nullable(), heap: heap_type(kinds, ty.heap_type())? })
 }
 
 /// A heap type.
-pub(crate) fn heap_type(ty: wasmparser::HeapType) -> Result<HeapType> {
+pub(crate) fn heap_type(kinds: &TypeKinds, ty: wasmparser::HeapType) -> Result<HeapType> {
     let ty = match ty {
         wasmparser::HeapType::Abstract { shared: false, ty } => ty,
         wasmparser::HeapType::Abstract { shared: true, .. } => {
             return unsupported("shared references");
         }
-        wasmparser::HeapType::Concrete(index) => return type_index(index).map(HeapType::Concrete),
+        wasmparser::HeapType::Concrete(index) => return Ok(kinds.heap_type(type_index(index)?)),
         wasmparser::HeapType::Exact(_) => return unsupported("exact references"),
     };
     Ok(match ty {
@@ -61,35 +85,53 @@ pub(crate) fn heap_type(ty: wasmparser::HeapType) -> Result<HeapType> {
     })
 }
 
-/// An entry of the type section.
-pub(crate) fn sub_type(ty: &wasmparser::SubType) -> Result<SubType> {
-    let CompositeInnerType::Func(func) = &ty.composite_type.inner else {
-        return unsupported("types other than function types");
-    };
-    if ty.composite_type.shared {
+/// An entry of the type section, whose group `kinds` knows.
+pub(crate) fn sub_type(kinds: &TypeKinds, ty: &wasmparser::SubType) -> Result<SubType> {
+    let composite = &ty.composite_type;
+    if composite.shared {
         return unsupported("shared types");
     }
-    let list =
-        |types: &[wasmparser::ValType]| types.iter().copied().map(val_type).collect::<Result<_>>();
-    let supertype = ty.supertype_idx.map(|index| type_index(index.unpack())).transpose()?;
-    Ok(SubType {
-        is_final: ty.is_final,
-        supertype,
-        composite: CompositeType::Func(FuncType {
+    if composite.descriptor_idx.is_some() || composite.describes_idx.is_some() {
+        return unsupported("custom descriptors");
+    }
+    let list = |types: &[wasmparser::ValType]| {
+        types.iter().map(|&ty| val_type(kinds, ty)).collect::<Result<_>>()
+    };
+    let composite = match &composite.inner {
+        CompositeInnerType::Func(func) => CompositeType::Func(FuncType {
             params: list(func.params())?,
             results: list(func.results())?,
         }),
-    })
+        CompositeInnerType::Struct(ty) => {
+            let fields = ty.fields.iter().map(|ty| field_type(kinds, ty));
+            CompositeType::Struct(StructType { fields: fields.collect::<Result<_>>()? })
+        }
+        CompositeInnerType::Array(ty) => {
+            CompositeType::Array(ArrayType { element: field_type(kinds, &ty.0)? })
+        }
+        CompositeInnerType::Cont(_) => return unsupported("continuations"),
+    };
+    let supertype = ty.supertype_idx.map(|index| type_index(index.unpack())).transpose()?;
+    Ok(SubType { is_final: ty.is_final, supertype, composite })
+}
+
+fn field_type(kinds: &TypeKinds, ty: &wasmparser::FieldType) -> Result<FieldType> {
+    let storage = match ty.element_type {
+        wasmparser::StorageType::I8 => StorageType::I8,
+        wasmparser::StorageType::I16 => StorageType::I16,
+        wasmparser::StorageType::Val(ty) => StorageType::Val(val_type(kinds, ty)?),
+    };
+    Ok(FieldType { storage, mutable: ty.mutable })
 }
 
 /// A table type.
-pub(crate) fn table_type(ty: &wasmparser::TableType) -> Result<TableType> {
+pub(crate) fn table_type(kinds: &TypeKinds, ty: &wasmparser::TableType) -> Result<TableType> {
     let wasmparser::TableType { element_type, table64, initial, maximum, shared } = *ty;
     if shared {
         return unsupported("shared tables");
     }
     Ok(TableType {
-        element: ref_type(element_type)?,
+        element: ref_type(kinds, element_type)?,
         limits: Limits { min: initial, max: maximum },
         table64,
     })
@@ -112,21 +154,21 @@ pub(crate) fn memory_type(ty: &wasmparser::MemoryType) -> Result<MemoryType> {
 }
 
 /// A global type.
-pub(crate) fn global_type(ty: &wasmparser::GlobalType) -> Result<GlobalType> {
+pub(crate) fn global_type(kinds: &TypeKinds, ty: &wasmparser::GlobalType) -> Result<GlobalType> {
     let wasmparser::GlobalType { content_type, mutable, shared } = *ty;
     if shared {
         return unsupported("shared globals");
     }
-    Ok(GlobalType { content: val_type(content_type)?, mutable })
+    Ok(GlobalType { content: val_type(kinds, content_type)?, mutable })
 }
 
 /// The type of an import.
-pub(crate) fn entity_type(ty: &wasmparser::TypeRef) -> Result<EntityType> {
+pub(crate) fn entity_type(kinds: &TypeKinds, ty: &wasmparser::TypeRef) -> Result<EntityType> {
     Ok(match ty {
         wasmparser::TypeRef::Func(index) => EntityType::Func(TypeIndex(*index)),
-        wasmparser::TypeRef::Table(ty) => EntityType::Table(table_type(ty)?),
+        wasmparser::TypeRef::Table(ty) => EntityType::Table(table_type(kinds, ty)?),
         wasmparser::TypeRef::Memory(ty) => EntityType::Memory(memory_type(ty)?),
-        wasmparser::TypeRef::Global(ty) => EntityType::Global(global_type(ty)?),
+        wasmparser::TypeRef::Global(ty) => EntityType::Global(global_type(kinds, ty)?),
         wasmparser::TypeRef::Tag(ty) => EntityType::Tag(TypeIndex(ty.func_type_idx)),
         wasmparser::TypeRef::FuncExact(_) => return unsupported("exact imports"),
     })

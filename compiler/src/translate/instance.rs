@@ -13,12 +13,14 @@ use cranelift_frontend::FunctionBuilder;
 use precast_artifact::helper::Helper;
 use precast_artifact::index::{MemoryIndex, TagIndex, TypeIndex};
 use precast_artifact::trap::Trap;
-use precast_artifact::types::FuncType;
+use precast_artifact::types::{self as artifact, FuncType};
 use precast_artifact::vmcontext::{Place, VMContextHeader, VMStoreContext, ValRaw};
-use wasmparser::{AbstractHeapType, HeapType, ValType};
+use wasmparser::{HeapType, ValType};
 
 use crate::parsed::ParsedModule;
-use crate::signature::{POINTER, VALUE_ALIGN, VECTOR, helper_signature, wasm_signature};
+use crate::signature::{
+    POINTER, VALUE_ALIGN, VECTOR, helper_signature, value_type, wasm_signature,
+};
 use crate::symbol::Symbol;
 
 use super::Environment;
@@ -149,14 +151,14 @@ impl<'a> Instance<'a> {
 
     /// How a reference lies in a register.
     pub(super) fn reference_type(&self, ty: HeapType) -> Type {
-        match ty {
-            HeapType::Abstract {
-                ty: AbstractHeapType::Func | AbstractHeapType::NoFunc, ..
-            } => POINTER,
-            HeapType::Abstract { .. } => types::I32,
-            // Only function types are defined types so far.
-            HeapType::Concrete(_) | HeapType::Exact(_) => POINTER,
-        }
+        let heap = self.heap_type(ty);
+        value_type(artifact::ValType::Ref(artifact::RefType { nullable: true, heap }))
+    }
+
+    /// What a reference in a function body points to.
+    pub(super) fn heap_type(&self, ty: HeapType) -> artifact::HeapType {
+        let ty = crate::module::heap_type(&self.module.type_kinds, ty);
+        ty.expect("validation refuses the types that there are not")
     }
 
     /// A function type of the module.

@@ -133,8 +133,10 @@ impl Func {
     ) -> Result<TypedFunc<P, R>> {
         let store = store.as_context().opaque();
         let types = store.engine().types();
-        let raw::CompositeType::Func(ty) = &types.get(self.vm(store).type_index()).composite;
-        values::check::<P, R>(types, ty)?;
+        values::check::<P, R>(
+            types,
+            FuncType::from_id(store.engine(), self.vm(store).type_index()).raw(),
+        )?;
         // SAFETY: checked.
         Ok(unsafe { TypedFunc::new(*self) })
     }
@@ -158,7 +160,7 @@ impl Func {
         let StoreContextMut(store) = store.as_context_mut();
         let func = self.vm(&store.opaque);
         let ty = store.opaque.engine().types().get(func.type_index());
-        let raw::CompositeType::Func(ty) = &ty.composite;
+        let ty = ty.composite.as_func().expect("functions have function types");
         let count = |what, expected: &[raw::ValType], found| match expected.len() == found {
             true => Ok(()),
             false => Err(TypeError::Count { what, expected: expected.len(), found }),

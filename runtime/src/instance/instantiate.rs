@@ -56,6 +56,7 @@ fn build(store: &mut dyn VmStore, module: &Module, imports: &[Extern]) -> Result
         store: opaque.shared().as_vm(),
         helpers: helpers::table(),
         type_ids: module.inner().type_ids().as_ptr(),
+        types: opaque.engine().types().infos(),
         instance: instance_word(id),
     };
     let no_memory =

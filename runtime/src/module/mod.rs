@@ -37,7 +37,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ModuleError, Result};
 use crate::heap::COLLECTOR;
 use crate::trap::{self, CodeRange};
-use crate::types::{ExportType, ExternType, ImportType, map_val_type};
+use crate::types::{ExportType, ExternType, ImportType, map_ref_type, map_val_type};
 
 /// A compiled module.
 ///
@@ -379,28 +379,30 @@ impl ModuleInner {
     ///
     /// When it refers to a type that the module does not have.
     pub(crate) fn entity_type(&self, ty: &raw::EntityType) -> Result<raw::EntityType, ModuleError> {
-        let id = |index: TypeIndex| self.type_ids.get(index.as_usize()).copied();
+        let func = |index| match self.heap_type(raw::HeapType::ConcreteFunc(index)) {
+            Some(raw::HeapType::ConcreteFunc(id)) => Some(id),
+            _ => None,
+        };
+        let heap_type = |ty| self.heap_type(ty);
         let mapped = match *ty {
-            raw::EntityType::Func(index) => {
-                id(index).map(|id| raw::EntityType::Func(TypeIndex(id)))
-            }
-            raw::EntityType::Tag(index) => id(index).map(|id| raw::EntityType::Tag(TypeIndex(id))),
+            raw::EntityType::Func(index) => func(index).map(raw::EntityType::Func),
+            raw::EntityType::Tag(index) => func(index).map(raw::EntityType::Tag),
             raw::EntityType::Memory(ty) => Some(raw::EntityType::Memory(ty)),
-            raw::EntityType::Table(mut ty) => {
-                match map_val_type(raw::ValType::Ref(ty.element), &id) {
-                    Some(raw::ValType::Ref(element)) => {
-                        ty.element = element;
-                        Some(raw::EntityType::Table(ty))
-                    }
-                    _ => None,
-                }
-            }
-            raw::EntityType::Global(mut ty) => map_val_type(ty.content, &id).map(|content| {
-                ty.content = content;
-                raw::EntityType::Global(ty)
-            }),
+            raw::EntityType::Table(ty) => map_ref_type(ty.element, &heap_type)
+                .map(|element| raw::EntityType::Table(raw::TableType { element, ..ty })),
+            raw::EntityType::Global(ty) => map_val_type(ty.content, &heap_type)
+                .map(|content| raw::EntityType::Global(raw::GlobalType { content, ..ty })),
         };
         mapped.ok_or(ModuleError::Damaged("it refers to types that it does not have"))
+    }
+
+    /// The same with an engine-wide index, if it has an index; `None` when the module has no such
+    /// type.
+    pub(crate) fn heap_type(&self, ty: raw::HeapType) -> Option<raw::HeapType> {
+        if !self.info().types.has(ty) {
+            return None;
+        }
+        ty.map_index(|index| self.type_ids.get(index.as_usize()).copied().map(TypeIndex))
     }
 
     /// The type of an export, with engine-wide indices.

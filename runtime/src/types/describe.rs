@@ -4,17 +4,20 @@ use precast_artifact::types::{CompositeType, EntityType, Limits};
 
 use super::TypeRegistry;
 
-/// `func (i32) -> (i64)`, for an engine-wide type index.
-pub(crate) fn describe_func(types: &TypeRegistry, id: u32) -> String {
-    let CompositeType::Func(ty) = &types.get(id).composite;
-    format!("func {ty}")
+/// As in `func (i32) -> (i64)`, for an engine-wide type index.
+pub(crate) fn describe_type(types: &TypeRegistry, id: u32) -> String {
+    match &types.get(id).composite {
+        CompositeType::Func(ty) => format!("func {ty}"),
+        CompositeType::Struct(ty) => ty.to_string(),
+        CompositeType::Array(ty) => ty.to_string(),
+    }
 }
 
 /// A type with engine-wide indices as it reads in messages about imports.
 pub(crate) fn describe_entity(types: &TypeRegistry, ty: &EntityType) -> String {
     match ty {
-        EntityType::Func(id) => describe_func(types, id.0),
-        EntityType::Tag(id) => describe_func(types, id.0).replacen("func", "tag", 1),
+        EntityType::Func(id) => describe_type(types, id.0),
+        EntityType::Tag(id) => describe_type(types, id.0).replacen("func", "tag", 1),
         EntityType::Table(ty) => {
             let wide = if ty.table64 { "i64 " } else { "" };
             format!("table {wide}{} {}", limits(&ty.limits), ty.element)

@@ -3,7 +3,8 @@
 
 use precast_artifact::module::Bounds;
 use precast_artifact::types::{
-    EntityType, GlobalType, HeapType, Limits, MemoryType, RefType, TableType, ValType,
+    CompositeType, EntityType, FieldType, GlobalType, HeapType, Limits, MemoryType, RefType,
+    StorageType, TableType, ValType,
 };
 
 use super::TypeRegistry;
@@ -50,22 +51,67 @@ pub(crate) fn import_matches(
     }
 }
 
-fn ref_matches(types: &TypeRegistry, sub: RefType, sup: RefType) -> bool {
+pub(crate) fn ref_matches(types: &TypeRegistry, sub: RefType, sup: RefType) -> bool {
     (sup.nullable || !sub.nullable) && heap_matches(types, sub.heap, sup.heap)
 }
 
-fn heap_matches(types: &TypeRegistry, sub: HeapType, sup: HeapType) -> bool {
+pub(crate) fn heap_matches(types: &TypeRegistry, sub: HeapType, sup: HeapType) -> bool {
+    match (sub.type_index(), sup.type_index()) {
+        (Some(sub), Some(sup)) => types.is_subtype(sub.0, sup.0),
+        _ => family_matches(sub, sup),
+    }
+}
+
+/// As [`heap_matches`], when one of the types at least is abstract.
+pub(super) fn family_matches(sub: HeapType, sup: HeapType) -> bool {
     use HeapType::{
-        Any, Array, Concrete, Eq, Exn, Extern, Func, I31, NoExn, NoExtern, NoFunc, None, Struct,
+        Any, Array, ConcreteArray, ConcreteFunc, ConcreteStruct, Eq, Exn, Extern, Func, I31, NoExn,
+        NoExtern, NoFunc, None, Struct,
     };
     match (sub, sup) {
-        (Concrete(sub), Concrete(sup)) => types.is_subtype(sub.0, sup.0),
-        (Concrete(_) | NoFunc, Func) | (NoFunc, Concrete(_)) => true,
+        (ConcreteFunc(_) | NoFunc, Func) | (NoFunc, ConcreteFunc(_)) => true,
         (NoExtern, Extern) | (NoExn, Exn) => true,
-        (None, I31 | Struct | Array | Eq | Any) => true,
+        (None, ConcreteStruct(_) | ConcreteArray(_) | I31 | Struct | Array | Eq | Any) => true,
+        (ConcreteStruct(_), Struct | Eq | Any) | (ConcreteArray(_), Array | Eq | Any) => true,
         (I31 | Struct | Array, Eq | Any) | (Eq, Any) => true,
         (sub, sup) => sub == sup,
     }
+}
+
+/// Whether a type that is made of `sub` may declare one that is made of `sup` as its supertype.
+pub(super) fn composite_matches(
+    types: &TypeRegistry,
+    sub: &CompositeType,
+    sup: &CompositeType,
+) -> bool {
+    let all = |subs: &[ValType], sups: &[ValType]| {
+        let mut pairs = subs.iter().zip(sups);
+        subs.len() == sups.len() && pairs.all(|(&sub, &sup)| val_matches(types, sub, sup))
+    };
+    match (sub, sup) {
+        (CompositeType::Func(sub), CompositeType::Func(sup)) => {
+            all(&sup.params, &sub.params) && all(&sub.results, &sup.results)
+        }
+        (CompositeType::Struct(sub), CompositeType::Struct(sup)) => {
+            let mut pairs = sub.fields.iter().zip(&sup.fields);
+            sub.fields.len() >= sup.fields.len()
+                && pairs.all(|(&sub, &sup)| field_matches(types, sub, sup))
+        }
+        (CompositeType::Array(sub), CompositeType::Array(sup)) => {
+            field_matches(types, sub.element, sup.element)
+        }
+        _ => false,
+    }
+}
+
+fn field_matches(types: &TypeRegistry, sub: FieldType, sup: FieldType) -> bool {
+    let storage = match (sub.storage, sup.storage) {
+        (StorageType::Val(from), StorageType::Val(to)) if !sup.mutable => {
+            val_matches(types, from, to)
+        }
+        (from, to) => from == to,
+    };
+    sub.mutable == sup.mutable && storage
 }
 
 fn global_matches(types: &TypeRegistry, found: &GlobalType, expected: &GlobalType) -> bool {
@@ -123,6 +169,8 @@ fn bounds_suffice(found: Option<Bounds>, needed: Option<Bounds>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use precast_artifact::index::TypeIndex;
+
     use super::*;
 
     #[test]
@@ -157,5 +205,26 @@ mod tests {
         assert!(fits(reference(false, HeapType::Func), funcref));
         assert!(!fits(funcref, reference(false, HeapType::Func)));
         assert!(!fits(reference(true, HeapType::NoExtern), funcref));
+    }
+
+    #[test]
+    fn objects_have_one_hierarchy() {
+        use HeapType::{Any, Array, Eq, Func, I31, None, Struct};
+        let types = TypeRegistry::default();
+        let fits = |sub, sup| heap_matches(&types, sub, sup);
+        let (structure, array) =
+            (HeapType::ConcreteStruct(TypeIndex(3)), HeapType::ConcreteArray(TypeIndex(4)));
+        for (sub, sups) in [
+            (None, &[Any, Eq, I31, Struct, Array, structure, array][..]),
+            (structure, &[structure, Struct, Eq, Any]),
+            (array, &[array, Array, Eq, Any]),
+            (I31, &[I31, Eq, Any]),
+            (Any, &[Any]),
+        ] {
+            for sup in [Any, Eq, I31, Struct, Array, None, structure, array, Func] {
+                let expected = sups.contains(&sup) || (sub == None && sup == None);
+                assert_eq!(fits(sub, sup), expected, "{sub} {sup}");
+            }
+        }
     }
 }

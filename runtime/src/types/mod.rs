@@ -4,21 +4,23 @@
 //! indices: small, `Copy` where possible, and comparable without the engine. The types here
 //! carry their engine with them instead.
 
+mod defined;
 mod describe;
+mod infos;
 mod matching;
 mod registry;
 
 use std::fmt;
-use std::sync::Arc;
 
 use precast_artifact::index::TypeIndex;
 use precast_artifact::types as raw;
 
 use crate::engine::Engine;
 
-pub(crate) use describe::{describe_entity, describe_func};
+pub use defined::{ArrayType, FieldType, Finality, FuncType, StorageType, StructType};
+pub(crate) use describe::{describe_entity, describe_type};
 pub(crate) use matching::{Found, import_matches, val_matches};
-pub(crate) use registry::{TypeRegistry, map_val_type};
+pub(crate) use registry::{RegisteredType, TypeRegistry, map_ref_type, map_val_type};
 
 /// The type of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,15 +76,10 @@ pub enum HeapType {
     NoExn,
     /// A function of one type.
     ConcreteFunc(FuncType),
-}
-
-/// The type of a function, in one engine. Equal types of one engine compare equal, whichever
-/// modules they came from.
-#[derive(Clone)]
-pub struct FuncType {
-    engine: Engine,
-    id: u32,
-    ty: Arc<raw::SubType>,
+    /// A structure of one type.
+    ConcreteStruct(StructType),
+    /// An array of one type.
+    ConcreteArray(ArrayType),
 }
 
 /// The type of a linear memory.
@@ -166,6 +163,32 @@ impl ValType {
         matches!(self, ValType::Ref(_))
     }
 
+    /// Whether every value of this type is one of `other`.
+    ///
+    /// # Panics
+    ///
+    /// When they belong to different engines.
+    pub fn matches(&self, other: &ValType) -> bool {
+        match (self, other) {
+            (ValType::Ref(this), ValType::Ref(other)) => this.matches(other),
+            (this, other) => this == other,
+        }
+    }
+
+    /// As [`to_raw`](Self::to_raw), for the use in types of `engine`.
+    ///
+    /// # Panics
+    ///
+    /// When it belongs to another engine.
+    fn to_raw_in(&self, engine: &Engine) -> raw::ValType {
+        if let ValType::Ref(ty) = self
+            && let Some(own) = ty.heap_type.engine()
+        {
+            assert!(Engine::same(engine, own), "a type of another engine was used");
+        }
+        self.to_raw()
+    }
+
     pub(crate) fn to_raw(&self) -> raw::ValType {
         match self {
             ValType::I32 => raw::ValType::I32,
@@ -210,6 +233,15 @@ impl RefType {
         &self.heap_type
     }
 
+    /// Whether every reference of this type is one of `other`.
+    ///
+    /// # Panics
+    ///
+    /// When they belong to different engines.
+    pub fn matches(&self, other: &RefType) -> bool {
+        (other.nullable || !self.nullable) && self.heap_type.matches(&other.heap_type)
+    }
+
     pub(crate) fn to_raw(&self) -> raw::RefType {
         let heap = match &self.heap_type {
             HeapType::Func => raw::HeapType::Func,
@@ -224,7 +256,9 @@ impl RefType {
             HeapType::None => raw::HeapType::None,
             HeapType::Exn => raw::HeapType::Exn,
             HeapType::NoExn => raw::HeapType::NoExn,
-            HeapType::ConcreteFunc(ty) => raw::HeapType::Concrete(TypeIndex(ty.id)),
+            HeapType::ConcreteFunc(ty) => raw::HeapType::ConcreteFunc(TypeIndex(ty.id())),
+            HeapType::ConcreteStruct(ty) => raw::HeapType::ConcreteStruct(TypeIndex(ty.id())),
+            HeapType::ConcreteArray(ty) => raw::HeapType::ConcreteArray(TypeIndex(ty.id())),
         };
         raw::RefType { nullable: self.nullable, heap }
     }
@@ -243,81 +277,46 @@ impl RefType {
             raw::HeapType::None => HeapType::None,
             raw::HeapType::Exn => HeapType::Exn,
             raw::HeapType::NoExn => HeapType::NoExn,
-            raw::HeapType::Concrete(id) => HeapType::ConcreteFunc(FuncType::from_id(engine, id.0)),
+            raw::HeapType::ConcreteFunc(id) => {
+                HeapType::ConcreteFunc(FuncType::from_id(engine, id.0))
+            }
+            raw::HeapType::ConcreteStruct(id) => {
+                HeapType::ConcreteStruct(StructType::from_id(engine, id.0))
+            }
+            raw::HeapType::ConcreteArray(id) => {
+                HeapType::ConcreteArray(ArrayType::from_id(engine, id.0))
+            }
         };
         RefType { nullable: ty.nullable, heap_type }
     }
 }
 
-impl FuncType {
-    /// The type of functions with these parameters and results.
+impl HeapType {
+    /// Whether everything of this type is of the type `other`.
     ///
     /// # Panics
     ///
-    /// When one of the types belongs to another engine.
-    pub fn new(
-        engine: &Engine,
-        params: impl IntoIterator<Item = ValType>,
-        results: impl IntoIterator<Item = ValType>,
-    ) -> FuncType {
-        let to_raw = |ty: ValType| {
-            if let ValType::Ref(RefType { heap_type: HeapType::ConcreteFunc(func), .. }) = &ty {
-                assert!(Engine::same(engine, &func.engine), "a type of another engine was used");
+    /// When they belong to different engines.
+    pub fn matches(&self, other: &HeapType) -> bool {
+        let raw = |ty: &HeapType| RefType::new(true, ty.clone()).to_raw().heap;
+        let (this, that) = (raw(self), raw(other));
+        match (self.engine(), other.engine()) {
+            (Some(engine), Some(other)) => {
+                assert!(Engine::same(engine, other), "a type of another engine was used");
+                matching::heap_matches(engine.types(), this, that)
             }
-            ty.to_raw()
-        };
-        let params = params.into_iter().map(to_raw).collect();
-        let results = results.into_iter().map(to_raw).collect();
-        let (id, ty) = engine.types().register_func(raw::FuncType { params, results });
-        FuncType { engine: engine.clone(), id, ty }
+            _ => matching::family_matches(this, that),
+        }
     }
 
-    pub(crate) fn from_id(engine: &Engine, id: u32) -> FuncType {
-        FuncType { engine: engine.clone(), id, ty: engine.types().get(id) }
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.id
-    }
-
-    pub(crate) fn raw(&self) -> &raw::FuncType {
-        let raw::CompositeType::Func(ty) = &self.ty.composite;
-        ty
-    }
-
-    /// The engine that the type belongs to.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// The parameter types.
-    pub fn params(&self) -> impl ExactSizeIterator<Item = ValType> + '_ {
-        self.raw().params.iter().map(|&ty| ValType::from_raw(&self.engine, ty))
-    }
-
-    /// The result types.
-    pub fn results(&self) -> impl ExactSizeIterator<Item = ValType> + '_ {
-        self.raw().results.iter().map(|&ty| ValType::from_raw(&self.engine, ty))
-    }
-}
-
-impl PartialEq for FuncType {
-    fn eq(&self, other: &FuncType) -> bool {
-        self.id == other.id && Engine::same(&self.engine, &other.engine)
-    }
-}
-
-impl Eq for FuncType {}
-
-impl fmt::Debug for FuncType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for FuncType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.raw(), f)
+    /// The engine that the type belongs to; `None` when it belongs to all.
+    fn engine(&self) -> Option<&Engine> {
+        match self {
+            HeapType::ConcreteFunc(ty) => Some(ty.engine()),
+            HeapType::ConcreteStruct(ty) => Some(ty.engine()),
+            HeapType::ConcreteArray(ty) => Some(ty.engine()),
+            _ => None,
+        }
     }
 }
 

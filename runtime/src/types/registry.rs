@@ -1,28 +1,47 @@
-//! The types of an engine: every function type that one of its modules or host functions
-//! uses, once.
+//! The types of an engine: every type that one of its modules or its host uses, once.
 //!
 //! Two types are the same when their recursion groups have the same structure and they
 //! stand at the same place in them. Types are kept until the engine goes, so a type's
 //! number is never given out again; what a host can make it keep is bounded by the modules that
-//! it loads.
+//! it loads, and by [`MAX_TYPES`].
 
 use std::collections::HashMap;
+use std::mem;
+use std::ops::Deref;
 use std::sync::{Arc, RwLock};
 
 use precast_artifact::index::TypeIndex;
-use precast_artifact::types::{CompositeType, FuncType, HeapType, SubType, TypeSection, ValType};
+use precast_artifact::object::{FIRST_TYPE, MAX_TYPES, ObjectLayout};
+use precast_artifact::types::{
+    ArrayType, CompositeType, FieldType, FuncType, HeapType, RefType, StorageType, StructType,
+    SubType, TypeSection, ValType,
+};
+use precast_artifact::vmcontext::{MAX_SUPERTYPES, VMTypeInfo};
 
+use super::infos::{TypeInfo, TypeInfos};
 use crate::error::ModuleError;
 
 /// Marks a reference to a type of the same group in a group's key; engine-wide indices stay
 /// below it.
 const IN_GROUP: u32 = 1 << 31;
 
+const NO_SUBTYPE: ModuleError =
+    ModuleError::Damaged("one of its types cannot be a subtype of what it says");
+
 /// All types of an engine. In the types that it returns, a [`TypeIndex`] is the
 /// engine-wide index of a type.
 #[derive(Debug, Default)]
 pub(crate) struct TypeRegistry {
     types: RwLock<Types>,
+    infos: TypeInfos,
+}
+
+/// A type of an engine.
+#[derive(Debug)]
+pub(crate) struct RegisteredType {
+    ty: SubType,
+    layout: Option<ObjectLayout>,
+    info: TypeInfo,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +49,28 @@ struct Types {
     /// The index of a group's first type. In the key, references to types of the group itself
     /// are positions in it.
     groups: HashMap<Box<[SubType]>, u32>,
-    types: Vec<Arc<SubType>>,
+    /// From [`FIRST_TYPE`] on.
+    types: Vec<Arc<RegisteredType>>,
+}
+
+impl RegisteredType {
+    /// How its objects lie in memory; `None` for functions.
+    pub(crate) fn layout(&self) -> Option<&ObjectLayout> {
+        self.layout.as_ref()
+    }
+
+    /// Its supertypes, the one without a supertype first, and then itself.
+    pub(crate) fn supertypes(&self) -> &[u32] {
+        self.info.supertypes()
+    }
+}
+
+impl Deref for RegisteredType {
+    type Target = SubType;
+
+    fn deref(&self) -> &SubType {
+        &self.ty
+    }
 }
 
 impl TypeRegistry {
@@ -38,8 +78,8 @@ impl TypeRegistry {
     ///
     /// # Errors
     ///
-    /// When the groups do not add up to the types, or a type refers to one that comes later
-    /// than its group.
+    /// When the groups do not add up to the types, a type refers to one that comes later
+    /// than its group or cannot be a subtype of what it says, or there are too many types.
     pub(crate) fn register(&self, section: &TypeSection) -> Result<Box<[u32]>, ModuleError> {
         let damaged = || ModuleError::Damaged("its types refer to types that do not exist");
         let mut ids: Vec<u32> = Vec::with_capacity(section.types.len());
@@ -51,17 +91,20 @@ impl TypeRegistry {
             let key = group
                 .iter()
                 .map(|ty| {
-                    map_type(ty, &|index| {
+                    let map = |index: TypeIndex| {
                         let position = index.as_usize();
                         match position.checked_sub(start) {
-                            Some(inside) if position < end => Some(IN_GROUP | inside as u32),
-                            _ => ids.get(position).copied(),
+                            Some(inside) if position < end => {
+                                Some(TypeIndex(IN_GROUP | inside as u32))
+                            }
+                            _ => ids.get(position).copied().map(TypeIndex),
                         }
-                    })
+                    };
+                    map_type(ty, &|heap| section.has(heap).then(|| heap.map_index(map))?, &map)
                 })
                 .collect::<Option<Box<[SubType]>>>()
                 .ok_or_else(damaged)?;
-            let first = registry.group(key);
+            let first = registry.group(key, &self.infos)?;
             ids.extend(first..first + len);
         }
         if ids.len() != section.types.len() {
@@ -70,19 +113,31 @@ impl TypeRegistry {
         Ok(ids.into_boxed_slice())
     }
 
-    /// The engine-wide index of a final function type without supertype, alone in its group.
-    /// Concrete references in it are engine-wide.
-    pub(crate) fn register_func(&self, ty: FuncType) -> (u32, Arc<SubType>) {
+    /// The engine-wide index of a type that is alone in its group. Concrete references in it
+    /// are engine-wide.
+    ///
+    /// # Errors
+    ///
+    /// When it has too many supertypes, its objects were too large, or there are too many types.
+    pub(crate) fn register_one(
+        &self,
+        ty: SubType,
+    ) -> Result<(u32, Arc<RegisteredType>), ModuleError> {
         let mut registry = self.types.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let key = SubType { is_final: true, supertype: None, composite: CompositeType::Func(ty) };
-        let id = registry.group(Box::new([key]));
-        (id, registry.types[id as usize].clone())
+        let id = registry.group(Box::new([ty]), &self.infos)?;
+        let ty = registry.get(id).expect("it was just registered");
+        Ok((id, ty.clone()))
     }
 
     /// The type at an engine-wide index that this registry gave out.
-    pub(crate) fn get(&self, id: u32) -> Arc<SubType> {
+    pub(crate) fn get(&self, id: u32) -> Arc<RegisteredType> {
+        self.find(id).expect("the registry gave the index out")
+    }
+
+    /// The type at an engine-wide index; `None` when there is none.
+    pub(crate) fn find(&self, id: u32) -> Option<Arc<RegisteredType>> {
         let registry = self.types.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        registry.types[id as usize].clone()
+        registry.get(id).cloned()
     }
 
     /// Whether the type `sub` is `sup` or declares it as a supertype, directly or not.
@@ -91,146 +146,123 @@ impl TypeRegistry {
             return true;
         }
         let registry = self.types.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut id = sub;
-        while let Some(index) = registry.types[id as usize].supertype {
-            if index.0 == sup {
-                return true;
-            }
-            // Only earlier types can be supertypes, so this ends; a damaged artifact must
-            // not make it loop.
-            if index.0 >= id {
-                return false;
-            }
-            id = index.0;
-        }
-        false
+        registry.get(sub).is_some_and(|ty| ty.info.supertypes().contains(&sup))
+    }
+
+    /// What generated code reads, by engine-wide index. It stays where it is as long as the
+    /// registry.
+    pub(crate) fn infos(&self) -> *const *const VMTypeInfo {
+        self.infos.as_ptr()
     }
 }
 
 impl Types {
-    fn group(&mut self, key: Box<[SubType]>) -> u32 {
+    fn get(&self, id: u32) -> Option<&Arc<RegisteredType>> {
+        self.types.get(id.checked_sub(FIRST_TYPE)? as usize)
+    }
+
+    fn group(&mut self, key: Box<[SubType]>, infos: &TypeInfos) -> Result<u32, ModuleError> {
         if let Some(&first) = self.groups.get(&key) {
-            return first;
+            return Ok(first);
         }
-        let first = self.types.len() as u32;
-        assert!(self.types.len() + key.len() < IN_GROUP as usize, "an engine holds 2^31 types");
+        let first = FIRST_TYPE + self.types.len() as u32;
+        if self.types.len() + key.len() > (MAX_TYPES - FIRST_TYPE) as usize {
+            return Err(ModuleError::TooManyTypes);
+        }
         let absolute = |index: TypeIndex| match index.0 & IN_GROUP {
-            0 => Some(index.0),
-            _ => Some(first + (index.0 & !IN_GROUP)),
+            0 => Some(index),
+            _ => Some(TypeIndex(first + (index.0 & !IN_GROUP))),
         };
-        for ty in &key {
-            let ty = map_type(ty, &absolute).expect("every index has an absolute form");
-            self.types.push(Arc::new(ty));
+        let mut types: Vec<Arc<RegisteredType>> = Vec::with_capacity(key.len());
+        for (ty, id) in key.iter().zip(first..) {
+            let ty = map_type(ty, &|heap| heap.map_index(absolute), &absolute);
+            let ty = ty.expect("every index has an absolute form");
+            let mut supertypes = Vec::new();
+            if let Some(TypeIndex(supertype)) = ty.supertype {
+                // Only earlier types can be supertypes.
+                let supertype = match supertype.checked_sub(first) {
+                    None => self.get(supertype),
+                    Some(inside) => types.get(inside as usize),
+                };
+                let supertype = supertype.ok_or(NO_SUBTYPE)?;
+                if mem::discriminant(&supertype.composite) != mem::discriminant(&ty.composite) {
+                    return Err(NO_SUBTYPE);
+                }
+                supertypes.extend_from_slice(supertype.info.supertypes());
+            }
+            if supertypes.len() > MAX_SUPERTYPES {
+                return Err(NO_SUBTYPE);
+            }
+            supertypes.push(id);
+            let layout = ObjectLayout::new(&ty.composite);
+            if layout.is_none() && ty.composite.as_func().is_none() {
+                return Err(ModuleError::Damaged("a type's objects are too large"));
+            }
+            let info = TypeInfo::new(&ty.composite, &supertypes);
+            types.push(Arc::new(RegisteredType { ty, layout, info }));
         }
+        for (ty, id) in types.iter().zip(first..) {
+            infos.set(id, &ty.info);
+        }
+        self.types.extend(types);
         self.groups.insert(key, first);
-        first
+        Ok(first)
     }
 }
 
+type MapHeap<'a> = &'a dyn Fn(HeapType) -> Option<HeapType>;
+
 /// `ty` with every type index replaced; `None` when one has no replacement.
-fn map_type(ty: &SubType, map: &dyn Fn(TypeIndex) -> Option<u32>) -> Option<SubType> {
-    let CompositeType::Func(func) = &ty.composite;
+fn map_type(
+    ty: &SubType,
+    heap: MapHeap<'_>,
+    index: &dyn Fn(TypeIndex) -> Option<TypeIndex>,
+) -> Option<SubType> {
     let list = |types: &[ValType]| {
-        types.iter().map(|&ty| map_val_type(ty, map)).collect::<Option<Vec<_>>>()
+        types.iter().map(|&ty| map_val_type(ty, heap)).collect::<Option<Vec<_>>>()
     };
     Some(SubType {
         is_final: ty.is_final,
         supertype: match ty.supertype {
-            Some(index) => Some(TypeIndex(map(index)?)),
+            Some(supertype) => Some(index(supertype)?),
             None => None,
         },
-        composite: CompositeType::Func(FuncType {
-            params: list(&func.params)?,
-            results: list(&func.results)?,
-        }),
+        composite: match &ty.composite {
+            CompositeType::Func(func) => CompositeType::Func(FuncType {
+                params: list(&func.params)?,
+                results: list(&func.results)?,
+            }),
+            CompositeType::Struct(ty) => {
+                let fields = ty.fields.iter().map(|&field| map_field_type(field, heap));
+                CompositeType::Struct(StructType { fields: fields.collect::<Option<_>>()? })
+            }
+            CompositeType::Array(ty) => {
+                CompositeType::Array(ArrayType { element: map_field_type(ty.element, heap)? })
+            }
+        },
     })
 }
 
+fn map_field_type(ty: FieldType, heap: MapHeap<'_>) -> Option<FieldType> {
+    let storage = match ty.storage {
+        StorageType::Val(val) => StorageType::Val(map_val_type(val, heap)?),
+        packed => packed,
+    };
+    Some(FieldType { storage, ..ty })
+}
+
 /// `ty` with its type index replaced, if it has one.
-pub(crate) fn map_val_type(ty: ValType, map: &dyn Fn(TypeIndex) -> Option<u32>) -> Option<ValType> {
+pub(crate) fn map_val_type(ty: ValType, heap: MapHeap<'_>) -> Option<ValType> {
     Some(match ty {
-        ValType::Ref(mut reference) => {
-            if let HeapType::Concrete(index) = reference.heap {
-                reference.heap = HeapType::Concrete(TypeIndex(map(index)?));
-            }
-            ValType::Ref(reference)
-        }
+        ValType::Ref(ty) => ValType::Ref(map_ref_type(ty, heap)?),
         other => other,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use precast_artifact::types::RefType;
-
-    use super::*;
-
-    fn func(params: &[ValType], is_final: bool, supertype: Option<u32>) -> SubType {
-        SubType {
-            is_final,
-            supertype: supertype.map(TypeIndex),
-            composite: CompositeType::Func(FuncType { params: params.to_vec(), results: vec![] }),
-        }
-    }
-
-    fn reference(index: u32) -> ValType {
-        ValType::Ref(RefType { nullable: true, heap: HeapType::Concrete(TypeIndex(index)) })
-    }
-
-    #[test]
-    fn equal_groups_get_equal_indices() {
-        let registry = TypeRegistry::default();
-        let first = TypeSection {
-            types: vec![
-                func(&[ValType::I32], true, None),
-                func(&[reference(2)], true, None),
-                func(&[reference(1), reference(0)], true, None),
-            ],
-            groups: vec![1, 2],
-        };
-        // The same types, behind others.
-        let second = TypeSection {
-            types: vec![
-                func(&[], true, None),
-                func(&[ValType::I32], true, None),
-                func(&[reference(3)], true, None),
-                func(&[reference(2), reference(1)], true, None),
-            ],
-            groups: vec![1, 1, 2],
-        };
-        let first = registry.register(&first).unwrap();
-        let second = registry.register(&second).unwrap();
-        assert_eq!(first[..], second[1..]);
-        assert!(!first.contains(&second[0]));
-        let (id, _) =
-            registry.register_func(FuncType { params: vec![ValType::I32], results: vec![] });
-        assert_eq!(id, first[0]);
-    }
-
-    #[test]
-    fn the_group_and_finality_are_part_of_the_identity() {
-        let registry = TypeRegistry::default();
-        let types = vec![func(&[], true, None), func(&[], false, None), func(&[], true, Some(1))];
-        let apart = TypeSection { types: types.clone(), groups: vec![1, 1, 1] };
-        let together = TypeSection { types, groups: vec![3] };
-        let apart = registry.register(&apart).unwrap();
-        let together = registry.register(&together).unwrap();
-        assert!(apart.iter().all(|id| !together.contains(id)));
-        assert!(apart[0] != apart[1] && apart[1] != apart[2]);
-        assert!(registry.is_subtype(apart[2], apart[1]));
-        assert!(!registry.is_subtype(apart[1], apart[2]));
-        assert!(!registry.is_subtype(together[2], apart[1]));
-    }
-
-    #[test]
-    fn damaged_sections_are_refused() {
-        let registry = TypeRegistry::default();
-        for section in [
-            TypeSection { types: vec![func(&[], true, None)], groups: vec![] },
-            TypeSection { types: vec![], groups: vec![u32::MAX] },
-            TypeSection { types: vec![func(&[reference(1)], true, None)], groups: vec![1] },
-        ] {
-            assert!(registry.register(&section).is_err());
-        }
-    }
+/// `ty` with its type index replaced, if it has one.
+pub(crate) fn map_ref_type(ty: RefType, heap: MapHeap<'_>) -> Option<RefType> {
+    Some(RefType { heap: heap(ty.heap)?, ..ty })
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,7 @@ impl Table {
 
     /// Whether its elements are null or have the function type `ty`.
     pub(super) fn holds_only(&self, ty: TypeIndex) -> bool {
-        self.ty.element.heap == HeapType::Concrete(ty)
+        self.ty.element.heap == HeapType::ConcreteFunc(ty)
     }
 
     /// How a value of the table lies in a register.
