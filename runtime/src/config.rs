@@ -7,6 +7,8 @@ use std::sync::Arc;
 use precast_cache::Cache;
 use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings};
 
+use crate::pool::InstanceAllocationStrategy;
+
 /// The settings of an [`Engine`](crate::Engine). Those that change code matter only to modules
 /// that the engine compiles.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,7 @@ pub struct Config {
     compiler: CompilerSettings,
     runtime: RuntimeSettings,
     signal_handlers: SignalHandlers,
+    allocation_strategy: InstanceAllocationStrategy,
     #[cfg(feature = "cache")]
     cache: Option<Arc<Cache>>,
 }
@@ -72,6 +75,30 @@ impl Config {
     /// Chooses whether faults of wasm code are caught by signal handlers.
     pub fn signal_handlers(&mut self, signal_handlers: SignalHandlers) -> &mut Config {
         self.signal_handlers = signal_handlers;
+        self
+    }
+
+    /// How instances get their memories.
+    pub fn get_allocation_strategy(&self) -> &InstanceAllocationStrategy {
+        &self.allocation_strategy
+    }
+
+    /// Chooses how instances get their memories: reserved for each, which is the default, or from a
+    /// pool.
+    ///
+    /// ```
+    /// use precast_runtime::{Config, Engine, PoolingAllocationConfig};
+    ///
+    /// let mut pool = PoolingAllocationConfig::new();
+    /// pool.total_memories(64).max_memory_size(256 << 20);
+    /// let engine = Engine::new(Config::new().allocation_strategy(pool))?;
+    /// # Ok::<(), precast_runtime::Error>(())
+    /// ```
+    pub fn allocation_strategy(
+        &mut self,
+        strategy: impl Into<InstanceAllocationStrategy>,
+    ) -> &mut Config {
+        self.allocation_strategy = strategy.into();
         self
     }
 

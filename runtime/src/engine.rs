@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::{Config, SignalHandlers};
 use crate::error::Result;
+use crate::pool::{InstanceAllocationStrategy, Pool};
 use crate::trap;
 use crate::types::TypeRegistry;
 
@@ -20,6 +21,7 @@ struct EngineInner {
     config: Config,
     types: TypeRegistry,
     epoch: AtomicU64,
+    pool: Option<Arc<Pool>>,
     /// Made when the first module is looked up.
     #[cfg(feature = "cache")]
     recipe: std::sync::OnceLock<precast_cache::Recipe>,
@@ -39,6 +41,10 @@ impl Engine {
             config: config.clone(),
             types: TypeRegistry::default(),
             epoch: AtomicU64::new(0),
+            pool: match config.get_allocation_strategy() {
+                InstanceAllocationStrategy::OnDemand => None,
+                InstanceAllocationStrategy::Pooling(config) => Some(Pool::new(config)),
+            },
             #[cfg(feature = "cache")]
             recipe: Default::default(),
         })))
@@ -73,6 +79,11 @@ impl Engine {
 
     pub(crate) fn epoch(&self) -> &AtomicU64 {
         &self.0.epoch
+    }
+
+    /// What instances share, if they do.
+    pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {
+        self.0.pool.as_ref()
     }
 
     pub(crate) fn types(&self) -> &TypeRegistry {

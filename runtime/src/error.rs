@@ -122,6 +122,15 @@ pub enum LimitError {
         /// The number of pages or elements.
         delta: u64,
     },
+    /// The engine's pool has no room left: see
+    /// [`PoolingAllocationConfig`](crate::PoolingAllocationConfig).
+    #[error("resource limit exceeded: the engine's pool allows {limit} {what} at most")]
+    Pool {
+        /// What there are too many of.
+        what: &'static str,
+        /// The most that there may be.
+        limit: u64,
+    },
     /// The system did not give the address space of a memory.
     #[error("cannot reserve {bytes} bytes of address space for a memory")]
     AddressSpace {

@@ -43,6 +43,7 @@ mod limits;
 mod linker;
 mod memory;
 mod module;
+mod pool;
 mod store;
 mod table;
 mod tag;
@@ -73,6 +74,7 @@ pub use module::{CodeBuilder, SourceError};
 pub use module::{LoadOptions, Module};
 #[cfg(feature = "cache")]
 pub use module::{Warmed, compiler_build};
+pub use pool::{InstanceAllocationStrategy, PoolingAllocationConfig};
 pub use precast_artifact::trap::Trap;
 pub use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings, WasmFeatures};
 pub use precast_loader::{LoadError, Placement};

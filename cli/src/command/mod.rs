@@ -4,7 +4,7 @@ mod cache;
 mod compile;
 mod config;
 mod inspect;
-mod run;
+pub(crate) mod run;
 mod settings;
 mod targets;
 mod validate;
@@ -33,7 +33,9 @@ impl Command {
     /// Does it. The exit code is the program's own when one was run.
     pub(crate) fn execute(self) -> Result<ExitCode> {
         match self {
-            Command::Run(command) => command.execute(),
+            Command::Run(command) => {
+                command.execute(run::compile).map(|code| code.unwrap_or(ExitCode::SUCCESS))
+            }
             Command::Wast(command) => command.execute(),
             Command::Cache(command) => command.execute(),
             Command::Config(command) => command.execute().map(|()| ExitCode::SUCCESS),

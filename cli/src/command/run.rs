@@ -118,12 +118,26 @@ struct Host {
     limits: Arc<Mutex<StoreLimits>>,
 }
 
+/// How `run` gets from a module to code: [`compile`] or [`known_module`].
+pub(crate) type FindCode = fn(CodeBuilder<'_>) -> Result<Option<Module>>;
+
+/// From the cache or, if it has none, from the compiler.
+pub(crate) fn compile(builder: CodeBuilder<'_>) -> Result<Option<Module>> {
+    progress::show(builder, |builder| builder.compile_module()).map(Some)
+}
+
+/// Only what the cache has of a file that it knows.
+pub(crate) fn known_module(builder: CodeBuilder<'_>) -> Result<Option<Module>> {
+    builder.known_module()
+}
+
 impl Run {
-    pub(crate) fn execute(self) -> Result<ExitCode> {
+    /// Runs the program; `None` when `find_code` has none for it.
+    pub(crate) fn execute(self, find_code: FindCode) -> Result<Option<ExitCode>> {
         let session = self.session()?;
-        let module = self.load(&session.engine);
+        let module = self.load(&session.engine, find_code);
         session.print_warnings();
-        let module = module?;
+        let Some(module) = module? else { return Ok(None) };
         let engine = &session.engine;
         let mut linker = Linker::new(engine);
         precast::wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
@@ -162,8 +176,8 @@ impl Run {
         drop(watchdog);
         session.finish();
         match outcome {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(error) => run.finish(error),
+            Ok(()) => Ok(Some(ExitCode::SUCCESS)),
+            Err(error) => run.finish(error).map(Some),
         }
     }
 
@@ -191,26 +205,25 @@ impl Run {
 
     /// What the file holds decides; its name only what is tried first, so that an artifact is not
     /// looked up in the cache and a module that the cache knows is not read.
-    fn load(&self, engine: &Engine) -> Result<Module> {
+    fn load(&self, engine: &Engine, find_code: FindCode) -> Result<Option<Module>> {
         if self.program.extension().is_none_or(|extension| extension != "precast") {
-            return match self.compile(engine) {
-                Err(error) if is_artifact(&error) => self.load_artifact(engine),
+            return match self.code(engine, find_code) {
+                Err(error) if is_artifact(&error) => self.load_artifact(engine).map(Some),
                 module => module,
             };
         }
         match self.load_artifact(engine) {
-            Err(error) if is_no_artifact(&error) => match self.compile(engine) {
+            Err(error) if is_no_artifact(&error) => match self.code(engine, find_code) {
                 Err(again) if is_artifact(&again) => Err(error),
                 module => module,
             },
-            module => module,
+            module => module.map(Some),
         }
     }
 
-    fn compile(&self, engine: &Engine) -> Result<Module> {
+    fn code(&self, engine: &Engine, find_code: FindCode) -> Result<Option<Module>> {
         let builder = CodeBuilder::file(engine, &self.program)?.load_options(self.load_options());
-        progress::show(builder, |builder| builder.compile_module())
-            .about(&self.program, |path| format!("cannot compile `{path}`"))
+        find_code(builder).about(&self.program, |path| format!("cannot compile `{path}`"))
     }
 
     fn load_artifact(&self, engine: &Engine) -> Result<Module> {

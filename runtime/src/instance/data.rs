@@ -8,6 +8,7 @@ use precast_artifact::section::functions::FunctionEntry;
 use precast_artifact::vmcontext::VMFuncRef;
 
 use crate::module::Module;
+use crate::pool::Slot;
 use crate::store::{GlobalId, MemoryId, TableId, TagId};
 use crate::vm::{VmContext, VmFunc};
 
@@ -23,6 +24,8 @@ pub(crate) struct InstanceData {
     pub(super) dropped_elements: Box<[bool]>,
     pub(super) dropped_data: Box<[bool]>,
     pub(super) exported_memory: Option<MemoryId>,
+    /// Its place in the engine's pool.
+    pub(super) _slot: Option<Slot>,
 }
 
 impl InstanceData {

@@ -12,8 +12,9 @@ use crate::error::{Error, LimitError, ModuleError, Result};
 use crate::func::{Func, invoke};
 use crate::global::GlobalData;
 use crate::helpers;
-use crate::memory::MemoryData;
+use crate::memory::{ImageKey, MemoryData};
 use crate::module::Module;
+use crate::pool::Kind;
 use crate::store::{InstanceId, StoreInner, StoreOpaque, VmStore, check_count};
 use crate::table::{TableData, TableImage};
 use crate::tag::TagData;
@@ -46,6 +47,13 @@ fn build(store: &mut dyn VmStore, module: &Module, imports: &[Extern]) -> Result
     let (opaque, limiter) = store.parts();
     let count = opaque.instances.len();
     check_count(limiter, "instances", |limiter| limiter.instances(), count, 1)?;
+    let slot = match opaque.engine().pool() {
+        Some(pool) => {
+            pool.check_instance_size(module.inner().offsets().size() as usize)?;
+            Some(pool.slot(Kind::Instance)?)
+        }
+        None => None,
+    };
     // From here on the module's code can be referred to from anywhere in the store, even if
     // instantiation fails.
     opaque.add_module(module);
@@ -72,6 +80,7 @@ fn build(store: &mut dyn VmStore, module: &Module, imports: &[Extern]) -> Result
         dropped_elements: vec![false; info.elements.len()].into(),
         dropped_data: vec![false; info.data.len()].into(),
         exported_memory: None,
+        _slot: slot,
     };
     set_imports(opaque, &mut instance, imports)?;
     make_memories(store, &mut instance)?;
@@ -167,13 +176,16 @@ fn make_memories(store: &mut dyn VmStore, instance: &mut InstanceData) -> Result
     for (index, plan) in module.info().memories.iter().enumerate().skip(own) {
         let index = MemoryIndex(index as u32);
         let definition = instance.vmctx.own_memory(index).ok_or(DAMAGED)?;
+        let image = module.info().memory_images.iter().find(|image| image.memory == index);
+        let key = ImageKey { module: module.inner().number(), memory: index };
+        let wanted = image.map(|_| key);
         let mut memory = match plan.ty.shared {
             true => MemoryData::new_shared(store, plan.ty, plan.bounds)?,
-            false => MemoryData::new(store, plan.ty, plan.bounds, Some(definition))?,
+            false => MemoryData::of_instance(store, plan.ty, plan.bounds, definition, wanted)?,
         };
-        if let Some(image) = module.info().memory_images.iter().find(|i| i.memory == index) {
+        if let Some(image) = image {
             let images = module.inner().sections().images.bytes;
-            memory.apply_image(&image.runs, images, mapped.image_source())?;
+            memory.apply_image(key, &image.runs, images, mapped.image_source())?;
         }
         instance.vmctx.set_memory(index, memory.definition());
         instance.memories.push(store.opaque_mut().memories.push(memory));

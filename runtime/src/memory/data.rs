@@ -9,9 +9,10 @@ use precast_loader::ImageSource;
 
 use super::paged::{PagedMemory, admit};
 use super::wait::check_access;
-use super::{MemoryView, SharedMemory};
+use super::{ImageKey, MemoryView, SharedMemory};
 use crate::error::{ModuleError, Result};
 use crate::limits::ResourceLimiter;
+use crate::pool::Kind;
 use crate::store::VmStore;
 use crate::vm::{OwnDefinition, VmMemory};
 
@@ -35,29 +36,47 @@ enum Backing {
 }
 
 impl MemoryData {
-    /// A memory of zeros, whose definition is in a VMContext or, if there is none, of its own.
+    /// A memory of zeros of the host, with a definition of its own.
     pub(crate) fn new(
         store: &mut dyn VmStore,
         ty: MemoryType,
         bounds: Bounds,
-        definition: Option<VmMemory>,
     ) -> Result<MemoryData> {
         check_limits(store, &ty)?;
         let memory = PagedMemory::new(ty, bounds)?;
-        let (definition, own) = match definition {
-            Some(definition) => (definition, None),
-            None => {
-                let own = OwnDefinition::new(VMMemoryDefinition {
-                    base: std::ptr::null_mut(),
-                    length: 0,
-                });
-                // SAFETY: freed with this structure, which the store keeps until its end.
-                (unsafe { VmMemory::new(own.pointer()) }, Some(own))
-            }
+        let own = OwnDefinition::new(VMMemoryDefinition { base: std::ptr::null_mut(), length: 0 });
+        // SAFETY: freed with this structure, which the store keeps until its end.
+        let definition = unsafe { VmMemory::new(own.pointer()) };
+        Ok(MemoryData::own(ty, bounds, definition, memory, Some(own)))
+    }
+
+    /// A memory of an instance, whose definition is in the VMContext. It holds zeros, or already the
+    /// image that is to be applied.
+    pub(crate) fn of_instance(
+        store: &mut dyn VmStore,
+        ty: MemoryType,
+        bounds: Bounds,
+        definition: VmMemory,
+        image: Option<ImageKey>,
+    ) -> Result<MemoryData> {
+        check_limits(store, &ty)?;
+        let memory = match store.opaque_mut().engine().pool() {
+            Some(pool) => PagedMemory::pooled(pool.slot(Kind::Memory)?, ty, bounds, image)?,
+            None => PagedMemory::new(ty, bounds)?,
         };
+        Ok(MemoryData::own(ty, bounds, definition, memory, None))
+    }
+
+    fn own(
+        ty: MemoryType,
+        bounds: Bounds,
+        definition: VmMemory,
+        memory: PagedMemory,
+        own: Option<OwnDefinition<VMMemoryDefinition>>,
+    ) -> MemoryData {
         definition.set(memory.linear().base(), memory.linear().len());
         let backing = Backing::Own { memory, _definition: own };
-        Ok(MemoryData { ty, bounds, definition, backing })
+        MemoryData { ty, bounds, definition, backing }
     }
 
     /// A new memory of zeros that the store can share with other threads.
@@ -136,12 +155,15 @@ impl MemoryData {
     /// Gives a memory that was just made its initial contents.
     pub(crate) fn apply_image(
         &mut self,
+        key: ImageKey,
         runs: &[PageRun],
         images: &[u8],
         source: Option<ImageSource<'_>>,
     ) -> Result<()> {
         match &mut self.backing {
-            Backing::Own { memory, .. } => memory.linear_mut().apply_image(runs, images, source),
+            Backing::Own { memory, .. } => {
+                memory.linear_mut().apply_image(key, runs, images, source)
+            }
             Backing::Shared(_) => Err(ModuleError::Damaged("it has an image of a shared memory"))?,
         }
     }

@@ -1,10 +1,12 @@
 //! The bytes of a memory: where they are, how they grow, and their initial contents.
 
+use precast_artifact::index::MemoryIndex;
 use precast_artifact::module::{Bounds, PageRun};
 use precast_loader::ImageSource;
 
 use super::reservation::{Reservation, page_size};
 use crate::error::{LimitError, ModuleError, Result};
+use crate::pool::{Slot, WarmMemory};
 
 /// Address space that a memory which may move gets beyond its size, so that it rarely does.
 const HEADROOM: usize = 1 << 30;
@@ -16,6 +18,28 @@ pub(crate) struct LinearMemory {
     bounds: Bounds,
     len: usize,
     max: Option<usize>,
+    contents: Contents,
+    /// Whether the address space goes back to a pool.
+    slot: Option<Slot>,
+}
+
+/// What a memory holds as long as nobody writes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contents {
+    Zeros,
+    /// An image, and zeros around it.
+    Image(ImageKey),
+    /// A part of an image.
+    Unknown,
+}
+
+/// The initial contents of a memory of a module, while the process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ImageKey {
+    /// The module's number, unique in the process.
+    pub(crate) module: u64,
+    /// Which of its memories.
+    pub(crate) memory: MemoryIndex,
 }
 
 impl LinearMemory {
@@ -31,7 +55,49 @@ impl LinearMemory {
             }
             Bounds::Explicit { guard } => reserve_movable(len, max, guard)?,
         };
-        Ok(LinearMemory { reservation, bounds, len, max })
+        Ok(LinearMemory { reservation, bounds, len, max, contents: Contents::Zeros, slot: None })
+    }
+
+    /// As [`new`](Self::new), from a pool: perhaps with the image `image` already mapped. Only
+    /// memories that never move are kept there.
+    pub(crate) fn pooled(
+        slot: Slot,
+        bounds: Bounds,
+        len: usize,
+        max: Option<usize>,
+        image: Option<ImageKey>,
+    ) -> Result<LinearMemory> {
+        let largest = slot.pool().max_memory_size();
+        if len > largest {
+            return Err(LimitError::Memory { bytes: len as u64 }.into());
+        }
+        let max = Some(max.map_or(largest, |max| max.min(largest)));
+        let warm = match bounds {
+            Bounds::Guard { reservation, guard } if len as u64 <= reservation => {
+                let total = usize::try_from(reservation.saturating_add(guard));
+                total.ok().and_then(|total| slot.pool().take_memory(total, image))
+            }
+            _ => None,
+        };
+        let memory = warm.and_then(|mut warm| {
+            if warm.image.is_some() && warm.image != image {
+                warm.reservation.clear().ok()?;
+                warm.image = None;
+            }
+            let WarmMemory { mut reservation, image } = warm;
+            reservation
+                .limit_accessible(len)
+                .and_then(|()| reservation.make_accessible(len))
+                .ok()?;
+            let contents = image.map_or(Contents::Zeros, Contents::Image);
+            Some(LinearMemory { reservation, bounds, len, max, contents, slot: None })
+        });
+        let mut memory = match memory {
+            Some(memory) => memory,
+            None => LinearMemory::new(bounds, len, max)?,
+        };
+        memory.slot = Some(slot);
+        Ok(memory)
     }
 
     /// As [`new`](Self::new), and it never moves: all that it can grow into is reserved now.
@@ -40,7 +106,14 @@ impl LinearMemory {
             return LinearMemory::new(bounds, len, Some(max));
         };
         let reservation = reserve(with_guard(max.max(len), guard), len)?;
-        Ok(LinearMemory { reservation, bounds, len, max: Some(max) })
+        Ok(LinearMemory {
+            reservation,
+            bounds,
+            len,
+            max: Some(max),
+            contents: Contents::Zeros,
+            slot: None,
+        })
     }
 
     pub(crate) fn base(&self) -> *mut u8 {
@@ -54,6 +127,9 @@ impl LinearMemory {
     /// Makes it `len` bytes long, which is more than before.
     pub(crate) fn grow(&mut self, len: usize) -> Result<()> {
         let no_space = LimitError::AddressSpace { bytes: len as u64 };
+        if self.max.is_some_and(|max| len > max) {
+            return Err(LimitError::Memory { bytes: len as u64 }.into());
+        }
         match self.bounds {
             Bounds::Guard { reservation, .. } => {
                 if len as u64 > reservation {
@@ -80,15 +156,19 @@ impl LinearMemory {
     }
 
     /// Gives a memory that was just made its initial contents: pages of the artifact's image
-    /// section, mapped where they can be and copied where not.
+    /// section, mapped where they can be and copied where not. They are known as `key`.
     pub(crate) fn apply_image(
         &mut self,
+        key: ImageKey,
         runs: &[PageRun],
         images: &[u8],
         source: Option<ImageSource<'_>>,
     ) -> Result<()> {
         let damaged =
             || ModuleError::Damaged("a memory image lies outside of its memory or section");
+        let mapped = self.contents == Contents::Image(key);
+        self.contents = Contents::Unknown;
+        let mut all_mapped = true;
         for run in runs {
             let start = usize::try_from(run.start).map_err(|_| damaged())?;
             let at = usize::try_from(run.address).map_err(|_| damaged())?;
@@ -104,13 +184,33 @@ impl LinearMemory {
                 // not show when the memory grows.
                 let whole = len - len % page_size();
                 let offset = source.offset + run.start;
-                if self.reservation.map_file(at, whole, source.file, offset).is_ok() {
+                let mut map = || self.reservation.map_file(at, whole, source.file, offset).is_ok();
+                if mapped || map() {
                     copied_from = whole;
                 }
             }
+            all_mapped &= copied_from == len - len % page_size();
             self.reservation.write(at + copied_from, &bytes[copied_from..]);
         }
+        if all_mapped {
+            self.contents = Contents::Image(key);
+        }
         Ok(())
+    }
+}
+
+impl Drop for LinearMemory {
+    fn drop(&mut self) {
+        let Some(slot) = &self.slot else { return };
+        let image = match self.contents {
+            Contents::Zeros => None,
+            Contents::Image(key) => Some(key),
+            Contents::Unknown => return,
+        };
+        let mut reservation = std::mem::replace(&mut self.reservation, Reservation::none());
+        if matches!(self.bounds, Bounds::Guard { .. }) && reservation.reset().is_ok() {
+            slot.pool().give_memory(WarmMemory { reservation, image });
+        }
     }
 }
 
@@ -140,6 +240,7 @@ mod tests {
 
     use super::*;
 
+    const KEY: ImageKey = ImageKey { module: 0, memory: MemoryIndex(0) };
     const EXPLICIT: Bounds = Bounds::Explicit { guard: 1 << 16 };
 
     fn byte(memory: &LinearMemory, at: usize) -> u8 {
@@ -196,7 +297,7 @@ mod tests {
         let runs = [PageRun { address: page as u64, start: 0, len: page as u64 + 10 }];
         let make = |source| {
             let mut memory = LinearMemory::new(EXPLICIT, 2 * page + 10, None).unwrap();
-            memory.apply_image(&runs, &image, source).unwrap();
+            memory.apply_image(KEY, &runs, &image, source).unwrap();
             memory
         };
         let (mut one, other, copied) = (make(Some(source)), make(Some(source)), make(None));
@@ -216,7 +317,7 @@ mod tests {
         let mut memory = LinearMemory::new(EXPLICIT, 10, None).unwrap();
         for (address, start, len) in [(0, 0, 11), (u64::MAX, 0, 1), (0, u64::MAX, 1), (5, 0, 6)] {
             let run = PageRun { address, start, len };
-            assert!(memory.apply_image(&[run], &[0; 64], None).is_err());
+            assert!(memory.apply_image(KEY, &[run], &[0; 64], None).is_err());
         }
     }
 }

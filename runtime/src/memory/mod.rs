@@ -9,7 +9,8 @@ mod view;
 mod wait;
 
 pub(crate) use data::MemoryData;
-pub(crate) use linear::LinearMemory;
+pub(crate) use linear::{ImageKey, LinearMemory};
+pub(crate) use reservation::Reservation;
 pub use shared::SharedMemory;
 pub use view::{GuestRange, MemoryView, OutOfBounds};
 pub use wait::WaitResult;
@@ -48,7 +49,7 @@ impl Memory {
         }
         let settings = store.0.opaque.engine().config().compiler_settings();
         let bounds = Bounds::new(&ty.0, settings.memory_reservation, settings.memory_guard);
-        let data = MemoryData::new(store.0, ty.0, bounds, None)?;
+        let data = MemoryData::new(store.0, ty.0, bounds)?;
         let opaque = &mut store.0.opaque;
         Ok(Memory { store: opaque.id(), id: opaque.memories.push(data) })
     }

@@ -3,9 +3,10 @@
 use precast_artifact::module::Bounds;
 use precast_artifact::types::MemoryType;
 
-use super::LinearMemory;
+use super::{ImageKey, LinearMemory};
 use crate::error::{Error, LimitError, Result};
 use crate::limits::ResourceLimiter;
+use crate::pool::Slot;
 
 /// The bytes of a memory with its type.
 #[derive(Debug)]
@@ -22,6 +23,17 @@ impl PagedMemory {
             true => LinearMemory::new_in_place(bounds, bytes, max.unwrap_or(usize::MAX))?,
             false => LinearMemory::new(bounds, bytes, max)?,
         };
+        Ok(PagedMemory { ty, linear })
+    }
+
+    /// As [`new`](Self::new), from a pool: see [`LinearMemory::pooled`].
+    pub(super) fn pooled(
+        slot: Slot,
+        ty: MemoryType,
+        bounds: Bounds,
+        image: Option<ImageKey>,
+    ) -> Result<PagedMemory> {
+        let linear = LinearMemory::pooled(slot, bounds, min_bytes(&ty)?, max_bytes(&ty), image)?;
         Ok(PagedMemory { ty, linear })
     }
 

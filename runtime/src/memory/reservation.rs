@@ -5,11 +5,11 @@ use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 
 use rustix::io::Errno;
-use rustix::mm::{self, MapFlags, MprotectFlags, ProtFlags};
+use rustix::mm::{self, Advice, MapFlags, MprotectFlags, ProtFlags};
 
 /// A range of address space whose first part can be used; the rest faults.
 #[derive(Debug)]
-pub(super) struct Reservation {
+pub(crate) struct Reservation {
     start: NonNull<u8>,
     len: usize,
     accessible: usize,
@@ -35,12 +35,17 @@ impl Reservation {
         Ok(reservation)
     }
 
+    /// No address space at all.
+    pub(super) fn none() -> Reservation {
+        Reservation { start: NonNull::dangling(), len: 0, accessible: 0 }
+    }
+
     pub(super) fn start(&self) -> *mut u8 {
         self.start.as_ptr()
     }
 
     /// The size of the whole range, in bytes.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
@@ -55,6 +60,40 @@ impl Reservation {
                 mm::mprotect(start.cast(), end - self.accessible, flags)?;
             }
             self.accessible = end;
+        }
+        Ok(())
+    }
+
+    /// Forgets what was written: usable pages hold again what is mapped there, or zeros.
+    pub(super) fn reset(&mut self) -> Result<(), Errno> {
+        // SAFETY: pages of this reservation only; `&mut self` shows that nobody uses their contents.
+        unsafe { mm::madvise(self.start.as_ptr().cast(), self.accessible, Advice::LinuxDontNeed) }
+    }
+
+    /// Makes all but the first `bytes` unusable, rounded up to whole pages.
+    pub(super) fn limit_accessible(&mut self, bytes: usize) -> Result<(), Errno> {
+        let end = round_up(bytes).ok_or(Errno::NOMEM)?;
+        if end < self.accessible {
+            // SAFETY: as in `make_accessible`.
+            unsafe {
+                let start = self.start.as_ptr().add(end);
+                mm::mprotect(start.cast(), self.accessible - end, MprotectFlags::empty())?;
+            }
+            self.accessible = end;
+        }
+        Ok(())
+    }
+
+    /// Makes everything unusable, and takes away what is mapped there.
+    pub(super) fn clear(&mut self) -> Result<(), Errno> {
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+        if self.accessible != 0 {
+            // SAFETY: as in `map_file`.
+            unsafe {
+                let (start, len) = (self.start.as_ptr().cast(), self.accessible);
+                mm::mmap_anonymous(start, len, ProtFlags::empty(), flags)?;
+            }
+            self.accessible = 0;
         }
         Ok(())
     }
@@ -105,6 +144,9 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        if self.len == 0 {
+            return;
+        }
         // SAFETY: the range belongs to this reservation; the store that owned it is going.
         let _ = unsafe { mm::munmap(self.start.as_ptr().cast(), self.len) };
     }

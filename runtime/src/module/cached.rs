@@ -73,6 +73,22 @@ impl CodeBuilder<'_> {
         })
     }
 
+    /// The module, if the cache knows its file and has its code: what needs neither the contents of
+    /// the file nor the compiler. A program that calls nothing else of this type links no compiler.
+    ///
+    /// # Errors
+    ///
+    /// When the code does not fit this machine, or the system refuses to map it. Damaged code counts
+    /// as none.
+    pub fn known_module(&self) -> Result<Option<Module>> {
+        let Some(cache) = self.engine.cache() else { return Ok(None) };
+        let (_, module) = known(self, cache, |code, wasm_sha256| match code {
+            Code::Found(entry) => map(self, entry, wasm_sha256).map(Some),
+            Code::Compiled { .. } => Ok(None),
+        })?;
+        Ok(module.flatten())
+    }
+
     /// Why the module is or is not in the cache.
     ///
     /// # Errors
@@ -126,14 +142,11 @@ fn fetch<T>(
     cache: &Cache,
     accept: impl Fn(&mut Code, &[u8; 32]) -> Result<T>,
 ) -> Result<T> {
-    let recipe = builder.engine.cache_recipe();
-    let file = builder.source.open_file().filter(|_| !builder.options.verify);
-    let lookup = file.map(|file| (file, cache.find_file(file, recipe)));
-    if let Some(known) = lookup.as_ref().and_then(|(_, lookup)| lookup.known())
-        && let Some(accepted) = find(cache, &known.key, |code| accept(code, &known.wasm_sha256))?
-    {
+    let (lookup, known) = known(builder, cache, &accept)?;
+    if let Some(accepted) = known {
         return Ok(accepted);
     }
+    let recipe = builder.engine.cache_recipe();
     let wasm = builder.source.read()?;
     let wasm_sha256 = sha256(&wasm);
     let parts = recipe.with_wasm(&wasm_sha256);
@@ -163,6 +176,26 @@ fn fetch<T>(
     }
     let artifact = builder.compile(&wasm)?;
     accept(&mut Code::Compiled { artifact, stored: Stored::Not }, &wasm_sha256)
+}
+
+/// A file whose times say whether it changed, and what the cache knows of it.
+type Lookup<'a> = Option<(&'a std::fs::File, FileLookup)>;
+
+/// Finds a module without reading it, and what to remember it by when it has been read.
+fn known<'b, T>(
+    builder: &'b CodeBuilder<'_>,
+    cache: &Cache,
+    accept: impl Fn(&mut Code, &[u8; 32]) -> Result<T>,
+) -> Result<(Lookup<'b>, Option<T>)> {
+    let recipe = builder.engine.cache_recipe();
+    let file = builder.source.open_file().filter(|_| !builder.options.verify);
+    let lookup = file.map(|file| (file, cache.find_file(file, recipe)));
+    let known = lookup.as_ref().and_then(|(_, lookup)| lookup.known());
+    let found = match known {
+        Some(known) => find(cache, &known.key, |code| accept(code, &known.wasm_sha256))?,
+        None => None,
+    };
+    Ok((lookup, found))
 }
 
 /// The first copy of an entry that is not damaged.
@@ -217,12 +250,7 @@ fn same_module(description: &BuildDescription, wasm_sha256: &[u8; 32]) -> Result
     }
 }
 
-fn remember(
-    cache: &Cache,
-    lookup: Option<(&std::fs::File, FileLookup)>,
-    recipe: &Recipe,
-    wasm_sha256: &[u8; 32],
-) {
+fn remember(cache: &Cache, lookup: Lookup<'_>, recipe: &Recipe, wasm_sha256: &[u8; 32]) {
     if let Some((file, lookup)) = lookup {
         cache.remember(file, &lookup, recipe, wasm_sha256);
     }

@@ -12,6 +12,7 @@ use std::fmt;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use precast_artifact::description::BuildDescription;
@@ -39,6 +40,8 @@ use crate::heap::COLLECTOR;
 use crate::trap::{self, CodeRange};
 use crate::types::{ExportType, ExternType, ImportType, map_ref_type, map_val_type};
 
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
+
 /// A compiled module.
 ///
 /// Cloning it makes another handle to the same module. It can be used from all threads, and
@@ -49,6 +52,7 @@ pub struct Module(Arc<ModuleInner>);
 /// A module that is mapped and known to the engine.
 pub(crate) struct ModuleInner {
     engine: Engine,
+    number: u64,
     mapped: Mapped<Sealed>,
     offsets: VMOffsets,
     /// The engine-wide index of each of its types.
@@ -169,6 +173,7 @@ impl Module {
         let (text, mapping) = (mapped.text(), mapped.bytes().as_ptr_range());
         let inner = Arc::new(ModuleInner {
             engine: engine.clone(),
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             mapped,
             offsets,
             type_ids,
@@ -304,6 +309,11 @@ impl ModuleInner {
 
     pub(crate) fn mapped(&self) -> &Mapped<Sealed> {
         &self.mapped
+    }
+
+    /// Which module it is, among all that the process has loaded.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     pub(crate) fn offsets(&self) -> VMOffsets {

@@ -8,6 +8,7 @@ use precast_artifact::vmcontext::{FUNC_REF_READ, VMTableDefinition};
 use super::elements::{Elements, Width};
 use crate::error::{Error, LimitError, Result};
 use crate::limits::ResourceLimiter;
+use crate::pool::{Kind, Slot};
 use crate::store::{InstanceId, VmStore};
 use crate::vm::{OwnDefinition, VmFunc, VmTable};
 
@@ -19,6 +20,8 @@ pub(crate) struct TableData {
     image: Option<TableImage>,
     /// Where the definition is when it is in no VMContext.
     _own: Option<OwnDefinition<VMTableDefinition>>,
+    /// Its place in the engine's pool.
+    slot: Option<Slot>,
 }
 
 /// Functions that apply to elements which nobody has read or written yet.
@@ -68,6 +71,15 @@ impl TableData {
         {
             return Err(too_large());
         }
+        let slot = match (definition, store.engine().pool()) {
+            (Some(_), Some(pool)) => {
+                if len > pool.table_elements() {
+                    return Err(too_large());
+                }
+                Some(pool.slot(Kind::Table)?)
+            }
+            _ => None,
+        };
         let width = if ty.element.is_func() { Width::Eight } else { Width::Four };
         let elements = Elements::new(width, len).ok_or_else(too_large)?;
         let (definition, own) = match definition {
@@ -80,7 +92,7 @@ impl TableData {
             }
         };
         definition.set(elements.start(), elements.len() as u64);
-        Ok(TableData { ty, elements, definition, image: None, _own: own })
+        Ok(TableData { ty, elements, definition, image: None, _own: own, slot })
     }
 
     pub(crate) fn ty(&self) -> &TableType {
@@ -155,7 +167,8 @@ impl TableData {
         mut limiter: Option<&mut (dyn ResourceLimiter + '_)>,
     ) -> Result<Option<u64>> {
         let old = self.elements.len();
-        let max = max_len(&self.ty);
+        let pooled = self.slot.as_ref().map(|slot| slot.pool().table_elements());
+        let max = max_len(&self.ty).into_iter().chain(pooled).min();
         let Some(len) = usize::try_from(delta).ok().and_then(|delta| old.checked_add(delta)) else {
             return Ok(None);
         };
