@@ -1,7 +1,8 @@
 //! Instances from a pool are like any others, whoever had their memory before.
 
 use precast::{
-    Config, Engine, Instance, Module, PoolingAllocationConfig, Result, Store, Trap, TypedFunc,
+    Config, Engine, Instance, Module, PoolingAllocationConfig as Pool, Result, Store, Trap,
+    TypedFunc,
 };
 
 const MODULE: &str = r#"
@@ -16,8 +17,8 @@ const MODULE: &str = r#"
             (table.grow 0 (ref.null func) (local.get 0))))
 "#;
 
-fn engine(configure: impl FnOnce(&mut PoolingAllocationConfig)) -> Engine {
-    let mut pool = PoolingAllocationConfig::new();
+fn engine(configure: impl FnOnce(&mut Pool) -> &mut Pool) -> Engine {
+    let mut pool = Pool::new();
     configure(&mut pool);
     Engine::new(Config::new().allocation_strategy(pool)).unwrap()
 }
@@ -68,7 +69,7 @@ impl Guest {
 
 #[test]
 fn nothing_of_an_instance_is_left_for_the_next() {
-    let engine = engine(|_| {});
+    let engine = engine(|pool| pool);
     let module = Module::new(&engine, MODULE).unwrap();
     for _ in 0..3 {
         let mut guest = Guest::new(&module).unwrap();
@@ -81,9 +82,7 @@ fn nothing_of_an_instance_is_left_for_the_next() {
 #[test]
 fn modules_do_not_see_each_other() {
     // One slot, so that each has to take what the other leaves.
-    let engine = engine(|pool| {
-        pool.total_memories(1).max_unused_warm_slots(1;
-    }));
+    let engine = engine(|pool| pool.total_memories(1).max_unused_warm_slots(1));
     let other = MODULE.replace("\"image\"", "\"IMAGE IMAGE\"");
     let (module, other) =
         (Module::new(&engine, MODULE).unwrap(), Module::new(&engine, other).unwrap());
@@ -102,38 +101,24 @@ fn the_pool_has_limits() {
         let _one = Guest::new(&module).unwrap();
         Guest::new(&module).err().map(|error| error.to_string()).unwrap_or_default()
     };
-    assert!(message(&engine(|pool| {
-        pool.total_memories(1;
-    }))).contains("1 memories"));
-    assert!(message(&engine(|pool| {
-        pool.total_tables(1;
-    }))).contains("1 tables"));
-    assert!(message(&engine(|pool| {
-        pool.total_core_instances(1;
-    }))).contains("1 instances"));
-    assert_eq!(message(&engine(|_| {})), "");
+    assert!(message(&engine(|pool| pool.total_memories(1))).contains("1 memories"));
+    assert!(message(&engine(|pool| pool.total_tables(1))).contains("1 tables"));
+    assert!(message(&engine(|pool| pool.total_core_instances(1))).contains("1 instances"));
+    assert_eq!(message(&engine(|pool| pool)), "");
 
     let refused = |engine: &Engine| {
         let module = Module::new(engine, MODULE).unwrap();
         Guest::new(&module).err().map(|error| error.to_string()).unwrap_or_default()
     };
-    assert!(refused(&engine(|pool| {
-        pool.max_memory_size(100;
-    }))).contains("memory"));
-    assert!(refused(&engine(|pool| {
-        pool.table_elements(3;
-    }))).contains("table"));
-    let tiny = engine(|pool| {
-        pool.max_core_instance_size(8;
-    }));
+    assert!(refused(&engine(|pool| pool.max_memory_size(100))).contains("memory"));
+    assert!(refused(&engine(|pool| pool.table_elements(3))).contains("table"));
+    let tiny = engine(|pool| pool.max_core_instance_size(8));
     assert!(refused(&tiny).contains("8 bytes in an instance"));
 }
 
 #[test]
 fn growth_has_the_limits_of_the_pool() {
-    let engine = engine(|pool| {
-        pool.max_memory_size(2 << 16).table_elements(5;
-    }));
+    let engine = engine(|pool| pool.max_memory_size(2 << 16).table_elements(5));
     let module = Module::new(&engine, MODULE).unwrap();
     let mut guest = Guest::new(&module).unwrap();
     assert_eq!(guest.grow.call(&mut guest.store, 2).unwrap(), -1);
@@ -144,9 +129,7 @@ fn growth_has_the_limits_of_the_pool() {
 
 #[test]
 fn a_slot_is_free_again_when_its_store_is_gone_or_instantiation_fails() {
-    let engine = engine(|pool| {
-        pool.total_memories(1).total_core_instances(1;
-    }));
+    let engine = engine(|pool| pool.total_memories(1).total_core_instances(1));
     let module = Module::new(&engine, MODULE).unwrap();
     let failing = "(module (memory 1) (func $start unreachable) (start $start))";
     let failing = Module::new(&engine, failing).unwrap();
