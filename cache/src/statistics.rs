@@ -151,6 +151,11 @@ impl Cache {
         Ok(statistics)
     }
 
+    /// Forgets what this process has counted: for one that leaves its work to another.
+    pub fn discard_statistics(&self) {
+        self.tally.take();
+    }
+
     /// Writes down what this process has counted. Happens by itself when the cache is dropped; a
     /// process that ends otherwise calls it after its run.
     pub fn flush_statistics(&self) {

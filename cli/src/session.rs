@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use precast::cache::Cache;
+use precast::cache::{Cache, Warning};
 use precast::settings::{CacheMode, Settings};
 use precast::{CompilerSettings, Config, Engine, Error, Result, RuntimeSettings};
 
@@ -30,6 +30,17 @@ impl Session {
     /// Says what went wrong with the cache since the last time.
     pub(crate) fn print_warnings(&self) {
         self.cache.take_warnings().iter().for_each(output::print_warning);
+    }
+
+    /// Leaves the work to another process, which will find out again what this one has to say,
+    /// except for damage, which is out of the way now.
+    pub(crate) fn hand_over(self) {
+        let mut warnings = self.cache.take_warnings();
+        warnings.retain(|warning| matches!(warning, Warning::Damaged { .. }));
+        warnings.iter().for_each(output::print_warning);
+        if warnings.is_empty() {
+            self.cache.discard_statistics();
+        }
     }
 
     /// Does what the cache leaves for when nobody waits: to be called after the work.

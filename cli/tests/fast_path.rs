@@ -45,11 +45,3 @@ fn everything_else_says_what_is_missing() {
         assert!(message.contains("precast-compiler"), "{arguments:?}: {message}");
     }
 }
-
-#[test]
-fn the_compiler_is_not_in_what_runs_hits() {
-    let size = |program| fs::metadata(program).unwrap().len();
-    let (all, hits) =
-        (size(env!("CARGO_BIN_EXE_precast-compiler")), size(env!("CARGO_BIN_EXE_precast")));
-    assert!(hits < all / 2, "{hits} and {all} bytes");
-}

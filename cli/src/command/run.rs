@@ -136,8 +136,12 @@ impl Run {
     pub(crate) fn execute(self, find_code: FindCode) -> Result<Option<ExitCode>> {
         let session = self.session()?;
         let module = self.load(&session.engine, find_code);
+        let Some(module) = module.transpose() else {
+            session.hand_over();
+            return Ok(None);
+        };
         session.print_warnings();
-        let Some(module) = module? else { return Ok(None) };
+        let module = module?;
         let engine = &session.engine;
         let mut linker = Linker::new(engine);
         precast::wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;

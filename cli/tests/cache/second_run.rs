@@ -63,18 +63,18 @@ fn a_second_run_executes_nothing_of_the_compiler() {
     let module = fixture("hello.wasm");
     // Valgrind does not know the newest processors.
     let options = ["run", "--cpu", "baseline", &module];
-    let executed = |name: &str| {
+    let executed = |program: &str, name: &str| {
         let profile = scene.work.path(name);
         let mut traced = scene.traced_by("valgrind");
         traced.args(["--quiet", "--tool=callgrind"]);
         traced.arg(format!("--callgrind-out-file={}", profile.display()));
-        let outcome = Outcome::of(traced.arg(PRECAST).args(options));
+        let outcome = Outcome::of(traced.arg(program).args(options));
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), crate::scene::HELLO));
         compiler_functions(&profile)
     };
-    let first = executed("first");
+    let first = executed(env!("CARGO_BIN_EXE_precast-compiler"), "first");
     assert!(first.len() > 500, "only {} functions of the compiler were seen", first.len());
-    let second = executed("second");
+    let second = executed(PRECAST, "second");
     assert_eq!(second, [""; 0]);
 }
 
