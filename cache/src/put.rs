@@ -114,12 +114,17 @@ impl Cache {
         compile: impl FnOnce() -> Result<Vec<u8>, E>,
     ) -> Result<Served, Unserved<E>> {
         let key = parts.key();
-        let first = match self.get(&key) {
-            Outcome::Hit(entry) => return Ok(Served::Cached(entry)),
+        let served = |entry: Entry| {
+            self.tally.hit(&entry);
+            Ok(Served::Cached(entry))
+        };
+        let miss = match self.find(&key, KeyLock::Free) {
+            Outcome::Hit(entry) => return served(entry),
             Outcome::Miss(miss) => miss,
         };
         if self.mode() == CacheMode::Require {
-            return Err(Unserved::Required(first));
+            self.tally.miss();
+            return Err(Unserved::Required(miss));
         }
         let root = self.create_layer();
         let description = format!("compiles {source}");
@@ -127,8 +132,10 @@ impl Cache {
         if lock.is_some()
             && let Outcome::Hit(entry) = self.find(&key, KeyLock::Held)
         {
-            return Ok(Served::Cached(entry));
+            // Another process has compiled it in the meantime.
+            return served(entry);
         }
+        self.tally.miss();
         let begin = Instant::now();
         let artifact = compile().map_err(Unserved::Compile)?;
         let compile_time = begin.elapsed();

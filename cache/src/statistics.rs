@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::error::CacheError;
 use crate::root::{Facts, Root};
-use crate::{Cache, Origin, Outcome, Tier};
+use crate::{Cache, Entry, Origin, Outcome, Tier};
 
 const LOG: &str = "stats";
 /// The log while its lines are added up into one.
@@ -100,10 +100,17 @@ impl Statistics {
 
 impl Tally {
     pub(crate) fn count(&self, outcome: &Outcome) {
-        let Outcome::Hit(entry) = outcome else {
-            self.misses.fetch_add(1, Ordering::Relaxed);
-            return;
-        };
+        match outcome {
+            Outcome::Hit(entry) => self.hit(entry),
+            Outcome::Miss(_) => self.miss(),
+        }
+    }
+
+    pub(crate) fn miss(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn hit(&self, entry: &Entry) {
         let hits = match entry.tier {
             Tier::Hot => &self.hot_hits,
             Tier::Packed => &self.packed_hits,

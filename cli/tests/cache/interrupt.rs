@@ -1,6 +1,7 @@
 //! Ctrl-C leaves nothing behind.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -65,6 +66,40 @@ fn a_compilation_that_is_interrupted_leaves_nothing() {
         }
         assert_nothing_left(&scene, &before);
     }
+}
+
+#[test]
+fn who_waits_says_for_whom_on_a_terminal_and_can_be_stopped_there() {
+    need("script");
+    let scene = Scene::new();
+    fs::write(scene.work.path("large.wat"), large_module()).unwrap();
+    let before = names(&scene);
+    let mut first = scene.command(&["compile", "large.wat"]).stderr(Stdio::null()).spawn().unwrap();
+    while scene.files("locks").is_empty() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let mut terminal = scene.traced_by("script");
+    // A terminal without a size shows nothing.
+    let second =
+        format!("stty cols 100 rows 20; exec {PRECAST} compile large.wat -o second.precast");
+    terminal.args(["-qefc", &second, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut terminal = terminal.spawn().unwrap();
+    let mut output = terminal.stdout.take().unwrap();
+    let expected = format!("waiting: process {} compiles large.wat", first.id());
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains(&expected) {
+        let mut bytes = [0; 256];
+        let count = output.read(&mut bytes).unwrap();
+        assert!(count > 0, "`{expected}` is not shown: {}", String::from_utf8_lossy(&shown));
+        shown.extend(&bytes[..count]);
+    }
+    terminal.stdin.take().unwrap().write_all(b"\x03").unwrap();
+    std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+    assert_eq!(terminal.wait().unwrap().code(), Some(128 + SIGINT));
+    assert!(first.try_wait().unwrap().is_none(), "the first one goes on");
+    interrupt(&first);
+    assert_eq!(first.wait().unwrap().signal(), Some(SIGINT));
+    assert_nothing_left(&scene, &before);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `precast cache warm`: compiles modules ahead of their first run.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -50,7 +51,8 @@ pub(crate) struct Warm {
 
 /// A machine that code is compiled for.
 struct Machine {
-    name: String,
+    target: Option<String>,
+    cpu: CpuChoice,
     engine: Engine,
 }
 
@@ -97,9 +99,8 @@ impl Warm {
                 let mut settings = settings.clone();
                 settings.compiler.target.clone_from(target);
                 settings.compiler.cpu = cpu.clone();
-                let name = format!("{}, {cpu}", target.as_deref().unwrap_or("this machine"));
                 let engine = engine_with(settings.compiler, settings.runtime, cache)?;
-                machines.push(Machine { name, engine });
+                machines.push(Machine { target: target.clone(), cpu: cpu.clone(), engine });
             }
         }
         Ok(machines)
@@ -113,7 +114,7 @@ impl Warm {
         let total = sizes.iter().sum::<u64>() * machines.len() as u64;
         let mut tasks = Vec::new();
         for (file, size) in self.files.iter().zip(sizes) {
-            let jobs = (jobs as u64 * size).div_ceil(total) as usize;
+            let jobs = (jobs as u64).saturating_mul(size).div_ceil(total) as usize;
             tasks.extend(machines.iter().map(|machine| Task { file, machine, jobs }));
         }
         tasks
@@ -156,6 +157,13 @@ fn work(
     }
 }
 
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = self.target.as_deref().unwrap_or("this machine");
+        write!(f, "{target}, {}", self.cpu)
+    }
+}
+
 impl Task<'_> {
     fn run(&self, cancel: &AtomicBool, bar: &ProgressBar) -> Result<Warmed> {
         let Task { file, machine, jobs } = self;
@@ -165,7 +173,7 @@ impl Task<'_> {
         let builder = CodeBuilder::file(&machine.engine, file)?;
         let builder = builder.jobs(*jobs).progress(&functions).on_wait(&on_wait);
         let builder = builder.cancel_on(cancel);
-        builder.warm().about(file, |path| format!("cannot compile `{path}` ({})", machine.name))
+        builder.warm().about(file, |path| format!("cannot compile `{path}` for {machine}"))
     }
 }
 
@@ -181,7 +189,8 @@ fn print(format: Format, tasks: &[Task<'_>], outcomes: &[Result<Warmed>]) -> Res
         let each = each.map(|(task, outcome)| {
             json!({
                 "file": task.file,
-                "machine": task.machine.name,
+                "target": task.machine.target,
+                "cpu": task.machine.cpu.to_string(),
                 "outcome": word(outcome),
                 "error": outcome.as_ref().err().map(|error| format!("{error:#}")),
             })
@@ -190,7 +199,7 @@ fn print(format: Format, tasks: &[Task<'_>], outcomes: &[Result<Warmed>]) -> Res
     }
     outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).for_each(print_error);
     let row = |(task, outcome): (&Task<'_>, _)| {
-        [word(outcome).to_owned(), task.machine.name.clone(), task.file.display().to_string()]
+        [word(outcome).to_owned(), task.machine.to_string(), task.file.display().to_string()]
     };
     print_text(&table(&each.map(row).collect::<Vec<_>>()))
 }
