@@ -34,9 +34,13 @@ pub(crate) fn show<'a, T>(builder: CodeBuilder<'a>, work: impl FnOnce(CodeBuilde
     result
 }
 
-/// A bar on the terminal that counts `what`; nothing when standard error is no terminal.
+/// A bar on the terminal that counts to `total`; nothing when standard error is no terminal.
 pub(crate) fn bar(total: u64, template: &str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    styled(Some(total), template)
+}
+
+fn styled(total: Option<u64>, template: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
@@ -48,7 +52,7 @@ fn new_bar(functions: u64) -> ProgressBar {
 }
 
 fn new_spinner() -> ProgressBar {
-    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let spinner = styled(None, "{spinner} {wide_msg}");
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
 }
