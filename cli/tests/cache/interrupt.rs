@@ -11,7 +11,7 @@ use crate::support::{PRECAST, fixture};
 
 const SIGINT: i32 = 2;
 
-/// A module that takes seconds to compile.
+/// A module that one thread compiles for seconds.
 fn large_module() -> String {
     let body =
         "(local.set 0 (i32.rotl (i32.mul (local.get 0) (local.get 1)) (local.get 0)))".repeat(60);
@@ -48,9 +48,11 @@ fn a_compilation_that_is_interrupted_leaves_nothing() {
     let scene = Scene::new();
     fs::write(scene.work.path("large.wat"), large_module()).unwrap();
     let before = names(&scene);
-    for arguments in
-        [&["compile", "large.wat"][..], &["run", "large.wat"], &["cache", "warm", "large.wat"]]
-    {
+    for arguments in [
+        &["compile", "--jobs", "1", "large.wat"][..],
+        &["run", "--jobs", "1", "large.wat"],
+        &["cache", "warm", "--jobs", "1", "large.wat"],
+    ] {
         let mut first = scene.command(arguments).stderr(Stdio::null()).spawn().unwrap();
         while scene.files("locks").is_empty() {
             assert!(first.try_wait().unwrap().is_none(), "{arguments:?} ended too early");
@@ -74,7 +76,11 @@ fn who_waits_says_for_whom_on_a_terminal_and_can_be_stopped_there() {
     let scene = Scene::new();
     fs::write(scene.work.path("large.wat"), large_module()).unwrap();
     let before = names(&scene);
-    let mut first = scene.command(&["compile", "large.wat"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut first = scene
+        .command(&["compile", "--jobs", "1", "large.wat"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     while scene.files("locks").is_empty() {
         std::thread::sleep(Duration::from_millis(1));
     }
