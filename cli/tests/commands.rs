@@ -4,24 +4,17 @@ mod support;
 
 use std::fs;
 
-use support::{Outcome, Workspace, fixture};
-
-#[track_caller]
-fn stdout_of(outcome: Outcome) -> String {
-    assert_eq!(outcome.code, Some(0), "{outcome:?}");
-    assert_eq!(outcome.stderr, "", "{outcome:?}");
-    outcome.stdout
-}
+use support::{Workspace, fixture};
 
 #[test]
 fn run_takes_modules_artifacts_and_text() {
     let work = Workspace::new();
-    assert_eq!(stdout_of(work.precast(["run", &fixture("hello.wasm")])), "Hello, world!\n");
-    assert_eq!(stdout_of(work.precast(["run", &fixture("hello.wat")])), "hello\n");
-    stdout_of(work.precast(["compile", &fixture("hello.wasm"), "-o", "hello.precast"]));
+    assert_eq!(work.precast(["run", &fixture("hello.wasm")]).stdout(), "Hello, world!\n");
+    assert_eq!(work.precast(["run", &fixture("hello.wat")]).stdout(), "hello\n");
+    work.precast(["compile", &fixture("hello.wasm"), "-o", "hello.precast"]).stdout();
     for options in [&[][..], &["--verify"], &["--copy"]] {
         let arguments = ["run"].iter().chain(options).chain(&["hello.precast"]);
-        assert_eq!(stdout_of(work.precast(arguments)), "Hello, world!\n");
+        assert_eq!(work.precast(arguments).stdout(), "Hello, world!\n");
     }
 }
 
@@ -29,10 +22,10 @@ fn run_takes_modules_artifacts_and_text() {
 fn compile_writes_beside_the_module() {
     let work = Workspace::new();
     fs::copy(fixture("hello.wasm"), work.path("hello.wasm")).unwrap();
-    stdout_of(work.precast(["compile", "hello.wasm"]));
+    work.precast(["compile", "hello.wasm"]).stdout();
     let artifact = fs::read(work.path("hello.precast")).unwrap();
     for jobs in ["1", "8"] {
-        stdout_of(work.precast(["compile", "--jobs", jobs, "hello.wasm", "-o", "again.precast"]));
+        work.precast(["compile", "--jobs", jobs, "hello.wasm", "-o", "again.precast"]).stdout();
         assert!(fs::read(work.path("again.precast")).unwrap() == artifact, "jobs {jobs}");
     }
     let names: Vec<_> = fs::read_dir(work.path(""))
@@ -46,18 +39,20 @@ fn compile_writes_beside_the_module() {
 #[test]
 fn programs_get_arguments_environment_and_name() {
     let work = Workspace::new();
-    let output = stdout_of(work.precast([
-        "run",
-        "--env",
-        "A=1",
-        "--env",
-        "B=two words",
-        "--argv0",
-        "name",
-        &fixture("args.wasm"),
-        "--flag",
-        "value",
-    ]));
+    let output = work
+        .precast([
+            "run",
+            "--env",
+            "A=1",
+            "--env",
+            "B=two words",
+            "--argv0",
+            "name",
+            &fixture("args.wasm"),
+            "--flag",
+            "value",
+        ])
+        .stdout();
     for expected in ["name", "--flag", "value", "A=1", "B=two words"] {
         assert!(output.contains(expected), "{expected}: {output}");
     }
@@ -118,11 +113,11 @@ fn invoke_calls_an_export() {
         let all = ["run", "--invoke"].iter().chain(&arguments[..1]).copied();
         work.precast(all.chain([exports.as_str()]).chain(arguments[1..].iter().copied()))
     };
-    assert_eq!(stdout_of(call(&["add", "40", "2"])), "42\n");
-    assert_eq!(stdout_of(call(&["add", "4294967295", "-1"])), "-2\n");
-    assert_eq!(stdout_of(call(&["factorial", "20"])), "2432902008176640000\n");
-    assert_eq!(stdout_of(call(&["swap", "1", "-2"])), "-2\n1\n");
-    assert_eq!(stdout_of(call(&["hypotenuse", "3", "4"])), "5\n");
+    assert_eq!(call(&["add", "40", "2"]).stdout(), "42\n");
+    assert_eq!(call(&["add", "4294967295", "-1"]).stdout(), "-2\n");
+    assert_eq!(call(&["factorial", "20"]).stdout(), "2432902008176640000\n");
+    assert_eq!(call(&["swap", "1", "-2"]).stdout(), "-2\n1\n");
+    assert_eq!(call(&["hypotenuse", "3", "4"]).stdout(), "5\n");
     for wrong in [&["add", "1"][..], &["add", "1", "x"], &["nothing"]] {
         assert_eq!(call(wrong).code, Some(1), "{wrong:?}");
     }
@@ -132,11 +127,11 @@ fn invoke_calls_an_export() {
 fn inspect_shows_what_an_artifact_is() {
     let work = Workspace::new();
     work.compile("hello.wasm");
-    let text = stdout_of(work.precast(["inspect", "--functions", "compiled.precast"]));
+    let text = work.precast(["inspect", "--functions", "compiled.precast"]).stdout();
     for expected in ["runs here:     yes", "wasi_snapshot_preview1::fd_write", "_start", ".text"] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
-    let json = stdout_of(work.precast(["inspect", "--json", "compiled.precast"]));
+    let json = work.precast(["inspect", "--json", "compiled.precast"]).stdout();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["unfit"], serde_json::Value::Null);
     assert!(json["functions"].as_array().unwrap().len() > 3);
@@ -151,7 +146,7 @@ fn scripts_are_run_and_failures_are_placed() {
     fs::write(work.path("good.wast"), &script).unwrap();
     let wrong = format!("{script}(assert_return (invoke \"one\") (i32.const 2))\n");
     fs::write(work.path("wrong.wast"), wrong).unwrap();
-    let output = stdout_of(work.precast(["wast", "good.wast"]));
+    let output = work.precast(["wast", "good.wast"]).stdout();
     assert_eq!(output, "1 of 1 files passed, 1 of 1 assertions\n");
     let outcome = work.precast(["wast", "--through-file", "good.wast", "wrong.wast"]);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
@@ -163,7 +158,7 @@ fn scripts_are_run_and_failures_are_placed() {
 fn validate_compiles_nothing_and_says_nothing() {
     let work = Workspace::new();
     assert_eq!(
-        stdout_of(work.precast(["validate", &fixture("hello.wasm"), &fixture("exports.wat")])),
+        work.precast(["validate", &fixture("hello.wasm"), &fixture("exports.wat")]).stdout(),
         ""
     );
 }
@@ -171,15 +166,15 @@ fn validate_compiles_nothing_and_says_nothing() {
 #[test]
 fn targets_and_settings_are_listed() {
     let work = Workspace::new();
-    let targets = stdout_of(work.precast(["targets"]));
+    let targets = work.precast(["targets"]).stdout();
     assert!(
         targets.contains("aarch64-unknown-linux-gnu") && targets.contains("x86-64-v3"),
         "{targets}"
     );
-    let settings = stdout_of(work.precast(["settings"]));
+    let settings = work.precast(["settings"]).stdout();
     assert!(settings.contains("opt_level") && settings.contains("has_avx2"), "{settings}");
     for command in ["targets", "settings"] {
-        let json = stdout_of(work.precast([command, "--json"]));
+        let json = work.precast([command, "--json"]).stdout();
         serde_json::from_str::<serde_json::Value>(&json).unwrap();
     }
 }
@@ -190,7 +185,7 @@ fn flags_reach_the_code_generator_unless_the_contract_needs_them() {
     let hello = fixture("hello.wasm");
     let set = |flag: &str| work.precast(["compile", "--set", flag, &hello, "-o", "set.precast"]);
     assert_eq!(set("enable_nan_canonicalization").code, Some(0));
-    let inspected = stdout_of(work.precast(["inspect", "set.precast"]));
+    let inspected = work.precast(["inspect", "set.precast"]).stdout();
     assert!(inspected.contains("enable_nan_canonicalization = true"), "{inspected}");
     for (flag, expected) in [
         ("preserve_frame_pointers=false", "preserve_frame_pointers"),
@@ -209,9 +204,9 @@ fn baseline_code_rounds_without_rounding_instructions() {
         (f64.ceil (local.get 0)) (f64.floor (local.get 0))
         (f64.trunc (local.get 0)) (f64.nearest (local.get 0))))"#;
     fs::write(work.path("round.wat"), text).unwrap();
-    stdout_of(work.precast(["compile", "--cpu", "baseline", "round.wat"]));
+    work.precast(["compile", "--cpu", "baseline", "round.wat"]).stdout();
     for program in ["round.wat", "round.precast"] {
-        let output = stdout_of(work.precast(["run", "--invoke", "f", program, "2.5"]));
+        let output = work.precast(["run", "--invoke", "f", program, "2.5"]).stdout();
         assert_eq!(output, "3\n2\n2\n2\n");
     }
 }
@@ -220,13 +215,13 @@ fn baseline_code_rounds_without_rounding_instructions() {
 fn run_gives_programs_their_threads() {
     let work = Workspace::new();
     let program = fixture("threads/threads.wasm");
-    stdout_of(work.precast(["compile", &program, "-o", "threads.precast"]));
+    work.precast(["compile", &program, "-o", "threads.precast"]).stdout();
     for count in [1, 8, 64] {
-        let output = stdout_of(work.precast(["run", "threads.precast", &count.to_string()]));
+        let output = work.precast(["run", "threads.precast", &count.to_string()]).stdout();
         let dots = ".".repeat(count);
         assert_eq!(output, format!("{dots}\nsum 499999500000 in {count} threads, right\n"));
     }
-    assert!(stdout_of(work.precast(["run", &program])).ends_with("8 threads, right\n"));
+    assert!(work.precast(["run", &program]).stdout().ends_with("8 threads, right\n"));
 }
 
 #[test]

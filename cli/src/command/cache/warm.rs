@@ -124,7 +124,7 @@ impl Warm {
 /// Does all tasks, as many at a time as there are jobs.
 fn run(tasks: &[Task<'_>], jobs: usize, cancel: &AtomicBool) -> Vec<Result<Warmed>> {
     let bar =
-        progress::bar(tasks.len() as u64, "compiling {bar:40} {pos}/{len} modules {wide_msg}");
+        progress::bar(tasks.len() as u64, "compiling {bar:20} {pos}/{len} modules, {wide_msg}");
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -167,7 +167,7 @@ impl fmt::Display for Machine {
 impl Task<'_> {
     fn run(&self, cancel: &AtomicBool, bar: &ProgressBar) -> Result<Warmed> {
         let Task { file, machine, jobs } = self;
-        let name = file.display();
+        let name = file.file_name().unwrap_or(file.as_os_str()).display();
         let functions = |done, total| bar.set_message(format!("{name}: {done}/{total} functions"));
         let on_wait = |holder: &str| bar.set_message(format!("{name}: waiting: {holder}"));
         let builder = CodeBuilder::file(&machine.engine, file)?;
