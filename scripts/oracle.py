@@ -2,7 +2,8 @@
 """Runs a WASI command with wasmtime's Python binding: the other engine, which records expected outputs.
 
     pip install wasmtime==48.0.0
-    scripts/oracle.py [--dir HOST[::GUEST]] [--env K=V] [--argv0 NAME] app.wasm|app.wat [args...]
+    scripts/oracle.py [--dir HOST[::GUEST]] [--env K=V] [--argv0 NAME] [--unknown-imports deny|trap]
+                      app.wasm|app.wat [args...]
 
 The options and the exit code are those of `precast run`: the program's own code, or 134 after a trap, whose
 message goes to standard error with the wasm frames, innermost first. `ORACLE_CACHE=1` turns on wasmtime's
@@ -24,6 +25,7 @@ def arguments():
     parser.add_argument("--dir", action="append", default=[], metavar="HOST[::GUEST]")
     parser.add_argument("--env", action="append", default=[], metavar="K=V")
     parser.add_argument("--argv0", metavar="NAME")
+    parser.add_argument("--unknown-imports", choices=["deny", "trap"], default="deny")
     parser.add_argument("app")
     parser.add_argument("args", nargs=argparse.REMAINDER)
     return parser.parse_args()
@@ -52,6 +54,8 @@ def main():
     store.set_wasi(wasi)
     linker = wasmtime.Linker(engine)
     linker.define_wasi()
+    if options.unknown_imports == "trap":
+        linker.define_unknown_imports_as_traps(module)
     try:
         start = linker.instantiate(store, module).exports(store)["_start"]
         start(store)
