@@ -54,9 +54,17 @@ pub enum CompileError {
         /// Where in the module, when that is known.
         offset: Option<usize>,
     },
-    /// The module is valid, but larger than an artifact can be.
-    #[error("the module is too large: {0}")]
-    TooLarge(&'static str),
+    /// The module is larger than this compiler takes; see [`limits`](crate::limits).
+    #[error("the module is too large: {what}, and the limit is {limit}{}",
+        .offset.map_or(String::new(), |offset| format!(" (at offset {offset:#x})")))]
+    TooLarge {
+        /// What there is too much of, as a clause.
+        what: &'static str,
+        /// How much there may be.
+        limit: u64,
+        /// Where in the module that is exceeded, when it is in one place.
+        offset: Option<usize>,
+    },
     /// The module has more entities than a VMContext can hold.
     #[error(transparent)]
     Layout(#[from] VMContextTooLarge),
@@ -166,12 +174,20 @@ impl From<wasmparser::Error> for CompileError {
 }
 
 impl CompileError {
+    /// Refuses what exceeds a limit, at `offset`.
+    pub(crate) fn too_large(what: &'static str, limit: impl TryInto<u64>, offset: usize) -> Self {
+        let limit = limit.try_into().unwrap_or(u64::MAX);
+        CompileError::TooLarge { what, limit, offset: Some(offset) }
+    }
+
     /// Where in the module the reason lies, in bytes from its start, when that is known.
     pub fn offset(&self) -> Option<usize> {
         match self {
             CompileError::Proposal { offset, .. } => Some(*offset),
             CompileError::Invalid { source, .. } => Some(source.offset()),
-            CompileError::Unsupported { offset, .. } => *offset,
+            CompileError::Unsupported { offset, .. } | CompileError::TooLarge { offset, .. } => {
+                *offset
+            }
             _ => None,
         }
     }

@@ -25,6 +25,7 @@ mod build;
 mod code;
 mod compile;
 mod error;
+pub mod limits;
 mod link;
 mod module;
 mod parsed;

@@ -14,12 +14,11 @@ use precast_artifact::trap::Trap;
 use crate::CompileError;
 use crate::code::{CompiledFunction, Reference, ReferenceTarget};
 use crate::error::FunctionName;
+use crate::limits::CODE_SIZE;
 use crate::symbol::Symbol;
 
 /// Code begins at multiples of this where it is to be fast.
 const FAST_ALIGNMENT: u32 = 16;
-/// Displacements in code are 32-bit; the rest is room for veneers.
-const MAX_TEXT: u64 = (2 << 30) - (64 << 20);
 
 /// All code of a module.
 #[derive(Debug, Default)]
@@ -65,8 +64,9 @@ pub(crate) fn link(
 ) -> Result<LinkedCode, CompileError> {
     let labels = labels(pieces, &code);
     let size = |code: &CompiledFunction| code.code.len() as u64 + u64::from(code.alignment) + 32;
-    if code.iter().map(size).sum::<u64>() > MAX_TEXT {
-        return Err(CompileError::TooLarge("its code has more than 2 GiB"));
+    if code.iter().map(size).sum::<u64>() > CODE_SIZE {
+        let what = "its machine code has too many bytes";
+        return Err(CompileError::TooLarge { what, limit: CODE_SIZE, offset: None });
     }
     let link_error = |piece: usize, message: String| CompileError::Link {
         function: name(pieces[piece]),

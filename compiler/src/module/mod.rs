@@ -23,8 +23,8 @@ use wasmparser::{
 };
 
 use self::memory_images::MemoryImages;
-use crate::CompileError;
 use crate::parsed::{BulkData, ParsedModule};
+use crate::{CompileError, limits};
 
 pub(crate) use self::branch_hints::{BranchHint, BranchHints};
 pub(crate) use self::features::{explain, first_error};
@@ -68,8 +68,9 @@ fn check_kind(wasm: &[u8]) -> Result<(), CompileError> {
     if wasm.get(6..8) == Some(&[1, 0]) {
         return Err(CompileError::Component);
     }
-    if u32::try_from(wasm.len()).is_err() {
-        return Err(CompileError::TooLarge("it has more than 4 GiB"));
+    if wasm.len() > limits::MODULE_SIZE {
+        let what = "it has too many bytes";
+        return Err(CompileError::too_large(what, limits::MODULE_SIZE, limits::MODULE_SIZE));
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use super::constant;
 use super::memory_images::MemoryImages;
 use super::types::{self, TypeKinds};
 use crate::CompileError;
+use crate::limits::ELEMENTS;
 use crate::parsed::BulkData;
 
 /// A table image may be this many times longer than the elements in it.
@@ -193,11 +194,13 @@ fn place(
     functions: &[Option<FuncIndex>],
     bulk: &mut BulkData,
 ) -> Result<ElementRange, CompileError> {
-    let too_large = |_| CompileError::TooLarge("it has more than 2^32 elements of tables");
-    let start = u32::try_from(bulk.elements.len()).map_err(too_large)?;
-    let len = u32::try_from(functions.len()).map_err(too_large)?;
+    let (start, len) = (bulk.elements.len(), functions.len());
+    if start + len > ELEMENTS {
+        let what = "its segments and tables have too many elements";
+        return Err(CompileError::TooLarge { what, limit: ELEMENTS as u64, offset: None });
+    }
     bulk.elements.extend_from_slice(functions);
-    Ok(ElementRange { start, len })
+    Ok(ElementRange { start: start as u32, len: len as u32 })
 }
 
 fn read_items(

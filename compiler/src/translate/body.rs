@@ -14,6 +14,7 @@ use crate::signature::VECTOR;
 use crate::trap::trap_code;
 
 use super::control::ControlStack;
+use super::extent::Extent;
 use super::instance::Instance;
 use super::interrupts::Interrupts;
 use super::values::ValueStack;
@@ -30,6 +31,8 @@ pub(super) struct Body<'a> {
     pub(super) instance: Instance<'a>,
     /// What can stop the function from outside.
     pub(super) interrupts: Interrupts,
+    /// How much the function has become.
+    pub(super) extent: Extent,
 }
 
 /// Values that a branch passes to its target.
@@ -60,12 +63,14 @@ impl<'a> Body<'a> {
             let value = self.builder.block_params(entry)[index];
             let variable = self.builder.declare_var(self.builder.func.dfg.value_type(value));
             self.builder.def_var(variable, value);
+            self.extent.declare(1);
         }
     }
 
     /// Declares `count` more locals, zero or null at first.
     pub(super) fn define_locals(&mut self, count: u32, ty: Type) {
         let zero = self.zero(ty);
+        self.extent.declare(count as usize);
         for _ in 0..count {
             let variable = self.builder.declare_var(ty);
             self.builder.def_var(variable, zero);
@@ -221,7 +226,8 @@ impl<'a> Body<'a> {
     }
 
     /// The top `count` operands, as what a branch passes to its target.
-    pub(super) fn branch_args(&self, count: usize) -> BlockArgs {
+    pub(super) fn branch_args(&mut self, count: usize) -> BlockArgs {
+        self.extent.pass(count);
         self.values.top(count).iter().map(|&value| BlockArg::Value(value)).collect()
     }
 

@@ -4,10 +4,7 @@ use cranelift_codegen::ir::Block;
 use precast_artifact::section::exceptions::Catch;
 use smallvec::SmallVec;
 
-/// How many clauses the calls of one function may look at. Each call lists the handlers of every
-/// open `try` around it, so that a hostile function could make its tables grow with the
-/// square of its size.
-pub(crate) const MAX_LOOKS: usize = 1 << 22;
+use crate::limits::FUNCTION_HANDLERS;
 
 /// The clauses of the open `try`s of a function.
 ///
@@ -61,7 +58,7 @@ impl Handlers {
 
     /// Whether the calls of the function have looked at more clauses than they may.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.looks > MAX_LOOKS
+        self.looks > FUNCTION_HANDLERS
     }
 
     /// Whether a call has mentioned a clause of the innermost `try`.
@@ -100,7 +97,8 @@ impl Handlers {
     }
 
     /// The clause of the innermost `try` with this number.
-    pub(super) fn landing(&self, number: usize) -> Landing {
+    pub(super) fn landing(&mut self, number: usize) -> Landing {
+        self.looks += number;
         let catches = self.clauses[self.innermost()..].iter().rev().filter_map(Clause::landing);
         catches.copied().nth(number).expect("validation matches blocks")
     }

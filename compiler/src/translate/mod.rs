@@ -12,6 +12,7 @@
 
 mod body;
 mod control;
+mod extent;
 mod handlers;
 mod instance;
 mod interrupts;
@@ -41,6 +42,7 @@ use crate::symbol::Symbol;
 
 use self::body::Body;
 use self::control::ControlStack;
+use self::extent::Extent;
 use self::instance::{Instance, Links};
 use self::interrupts::Interrupts;
 use self::values::ValueStack;
@@ -117,6 +119,7 @@ impl FunctionTranslator {
             control: &mut self.control,
             instance,
             interrupts: Interrupts::default(),
+            extent: Extent::default(),
         };
 
         body.define_params();
@@ -139,11 +142,7 @@ impl FunctionTranslator {
                 function: FunctionName { index: Some(function), name: None },
                 message: unsupported.to_string(),
             })?;
-            if body.control.handlers.is_exhausted() {
-                return Err(CompileError::TooLarge(
-                    "a function has too many calls inside of too many exception handlers",
-                ));
-            }
+            extent::check(&mut body)?;
         }
         reader.finish()?;
         self.operators = reader.into_allocations();

@@ -4,7 +4,9 @@
 //! to it. A block is sealed as soon as nothing more can branch to it: at its first
 //! instruction, except for the header of a loop, which is sealed at the loop's end.
 
-use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Type, Value};
+use std::collections::BTreeMap;
+
+use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData, Type, Value};
 use precast_artifact::trap::Trap;
 use smallvec::SmallVec;
 use wasmparser::{BlockType, BrTable};
@@ -86,7 +88,10 @@ pub(in crate::translate) fn end(body: &mut Body<'_>) {
     }
     let frame = body.control.pop();
     match frame.kind {
-        FrameKind::Loop { header } => body.builder.seal_block(header),
+        FrameKind::Loop { header } => {
+            body.extent.close_loop(body.builder.block_params(header).len());
+            body.builder.seal_block(header);
+        }
         FrameKind::TryTable => exceptions::land(body),
         FrameKind::LegacyTry | FrameKind::LegacyCatch { .. } => {
             body.control.handlers.close();
@@ -157,19 +162,34 @@ pub(in crate::translate) fn br_on_non_null(body: &mut Body<'_>, depth: u32) {
 /// `br_table`.
 pub(in crate::translate) fn br_table(body: &mut Body<'_>, table: &BrTable<'_>) {
     let index = body.values.pop();
-    // Every target takes the same values, and many are usually the same.
+    let mut edges = Edges::new();
     let mut call = |depth| {
         let (block, arity) = target(body, depth);
-        let args = body.values.top(arity).iter().map(|&value| BlockArg::Value(value));
-        BlockCall::new(block, args, &mut body.builder.func.dfg.value_lists)
+        // Many targets are usually the same: they share the branch that passes operands on.
+        let block = match arity {
+            0 => block,
+            _ => {
+                edges.entry(depth).or_insert_with(|| (body.builder.create_block(), block, arity)).0
+            }
+        };
+        body.extent.pass(1);
+        BlockCall::new(block, [], &mut body.builder.func.dfg.value_lists)
     };
     let default = call(table.default());
     // The validator has read them already.
     let targets: Vec<BlockCall> = table.targets().map_while(Result::ok).map(call).collect();
     let table = body.builder.create_jump_table(JumpTableData::new(default, &targets));
     body.ins().br_table(index, table);
+    for (edge, block, arity) in edges.into_values() {
+        body.continue_in(edge);
+        let args = body.branch_args(arity);
+        body.ins().jump(block, &args);
+    }
     body.control.set_unreachable();
 }
+
+/// By label: the block that a `br_table` goes to instead, the label's block, and how many operands that takes.
+type Edges = BTreeMap<u32, (Block, Block, usize)>;
 
 /// `return`.
 pub(in crate::translate) fn return_(body: &mut Body<'_>) {

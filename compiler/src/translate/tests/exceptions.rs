@@ -107,5 +107,5 @@ fn handlers_of_calls_have_a_limit() {
     };
     compile(&module(1), &settings(X86_64));
     let refused = translate_with(&module(2), &settings(X86_64), |_| ());
-    assert!(matches!(refused, Err(CompileError::TooLarge(_))));
+    assert!(matches!(refused, Err(CompileError::TooLarge { .. })));
 }
