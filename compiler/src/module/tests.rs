@@ -208,52 +208,84 @@ fn missing_proposals_are_named() {
     }
 }
 
+/// What needs a proposal, for every proposal that there is a setting for.
+const NEEDS: &[(&str, &str)] = &[
+    ("exceptions", "(tag (param i32))"),
+    ("exceptions", "(func (param exnref))"),
+    ("exceptions", "(func (block (try_table (catch_all 0))))"),
+    ("legacy-exceptions", "(func try catch_all end)"),
+    ("mutable-global", r#"(global (export "g") (mut i32) (i32.const 0))"#),
+    ("saturating-float-to-int", "(func (drop (i32.trunc_sat_f32_s (f32.const 0))))"),
+    ("sign-extension", "(func (drop (i32.extend8_s (i32.const 0))))"),
+    ("multi-value", "(func (result i32 i32) unreachable)"),
+    ("bulk-memory", "(memory 1) (func (memory.copy (i32.const 0) (i32.const 0) (i32.const 0)))"),
+    ("bulk-memory", r#"(data "passive")"#),
+    ("reference-types", "(func (param externref))"),
+    ("reference-types", "(table 1 funcref) (table 1 funcref)"),
+    ("extended-const", "(global i32 (i32.add (i32.const 0) (i32.const 0)))"),
+    ("simd", "(func (drop (v128.const i64x2 0 0)))"),
+    ("simd", "(func (param v128))"),
+    ("relaxed-simd", "(func unreachable i8x16.relaxed_swizzle drop)"),
+    ("tail-call", "(func return_call 0)"),
+    ("function-references", "(type $t (func)) (func (param (ref null $t)))"),
+    (
+        "function-references",
+        "(type $t (func)) (func (param funcref) (drop (ref.as_non_null (local.get 0))))",
+    ),
+    (
+        "wide-arithmetic",
+        "(func (drop (drop (i64.add128 (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)))))",
+    ),
+    ("memory64", "(memory i64 1)"),
+    ("memory64", "(table i64 1 funcref)"),
+    ("multi-memory", "(memory 1) (memory 1)"),
+    ("multi-memory", "(memory 1) (func (drop (i32.load 0 (i32.const 0)))) (memory 1)"),
+    ("custom-page-sizes", "(memory 1 (pagesize 1))"),
+    ("threads", "(memory 1 1 shared)"),
+    ("threads", "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))"),
+];
+
 #[test]
-fn proposals_that_are_switched_off_are_named() {
-    for (proposal, text) in [
-        ("exceptions", "(tag (param i32))"),
-        ("exceptions", "(func (param exnref))"),
-        ("exceptions", "(func (block (try_table (catch_all 0))))"),
-        ("legacy-exceptions", "(func try catch_all end)"),
-        ("mutable-global", r#"(global (export "g") (mut i32) (i32.const 0))"#),
-        ("saturating-float-to-int", "(func (drop (i32.trunc_sat_f32_s (f32.const 0))))"),
-        ("sign-extension", "(func (drop (i32.extend8_s (i32.const 0))))"),
-        ("multi-value", "(func (result i32 i32) unreachable)"),
-        (
-            "bulk-memory",
-            "(memory 1) (func (memory.copy (i32.const 0) (i32.const 0) (i32.const 0)))",
-        ),
-        ("bulk-memory", r#"(data "passive")"#),
-        ("reference-types", "(func (param externref))"),
-        ("reference-types", "(table 1 funcref) (table 1 funcref)"),
-        ("extended-const", "(global i32 (i32.add (i32.const 0) (i32.const 0)))"),
-        ("simd", "(func (drop (v128.const i64x2 0 0)))"),
-        ("simd", "(func (param v128))"),
-        ("relaxed-simd", "(func unreachable i8x16.relaxed_swizzle drop)"),
-        ("tail-call", "(func return_call 0)"),
-        ("function-references", "(type $t (func)) (func (param (ref null $t)))"),
-        (
-            "function-references",
-            "(type $t (func)) (func (param funcref) (drop (ref.as_non_null (local.get 0))))",
-        ),
-        (
-            "wide-arithmetic",
-            "(func (drop (drop (i64.add128 (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)))))",
-        ),
-        ("memory64", "(memory i64 1)"),
-        ("memory64", "(table i64 1 funcref)"),
-        ("multi-memory", "(memory 1) (memory 1)"),
-        ("multi-memory", "(memory 1) (func (drop (i32.load 0 (i32.const 0)))) (memory 1)"),
-        ("custom-page-sizes", "(memory 1 (pagesize 1))"),
-        ("threads", "(memory 1 1 shared)"),
-        ("threads", "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))"),
-    ] {
+fn every_setting_switches_its_proposal_off_and_on() {
+    for &(proposal, text) in NEEDS {
+        let wasm = wasm(&format!("(module {text})"));
         let mut features = Features::default();
+        features.set(proposal, true).unwrap();
+        assert!(first_error(&wasm, &features).is_none(), "{proposal}: {text}");
+
         features.set(proposal, false).unwrap();
-        let message = refusal(&wasm(&format!("(module {text})")), &features);
-        assert!(message.contains(&format!("`{proposal}`")), "{text}: {message}");
-        assert!(message.ends_with("which is switched off"), "{message}");
+        let source = first_error(&wasm, &features).expect("the module is refused");
+        let error = explain(&wasm, &features, source);
+        let offset = error.offset().expect("it is known where");
+        assert!((8..wasm.len()).contains(&offset), "{text}: {offset}");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "this module needs the `{proposal}` proposal (at offset {offset:#x}), which is switched off"
+            ),
+            "{text}"
+        );
     }
+}
+
+#[test]
+fn every_setting_has_modules_that_need_it() {
+    // Branch hints are in a custom section, which is valid without them.
+    let mut missing = Features::NAMES.to_vec();
+    missing.retain(|name| *name != "branch-hinting" && NEEDS.iter().all(|(need, _)| need != name));
+    assert!(missing.is_empty(), "nothing in NEEDS needs {missing:?}");
+}
+
+#[test]
+fn the_offset_is_that_of_the_first_need() {
+    let text = "(module (memory 1) (func nop (drop (i32.extend8_s (i32.const 0))) (drop (i64.extend8_s (i64.const 0)))))";
+    let wasm = wasm(text);
+    let mut features = Features::default();
+    features.set("sign-extension", false).unwrap();
+    let source = first_error(&wasm, &features).unwrap();
+    let offset = explain(&wasm, &features, source).offset().unwrap();
+    // `i32.extend8_s`
+    assert_eq!(wasm[offset], 0xc0);
 }
 
 #[test]
