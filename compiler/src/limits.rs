@@ -4,6 +4,9 @@
 //! (<https://webassembly.github.io/spec/js-api/#limits>), so that what compiles here runs there, and the other
 //! way round. The rest, which nobody has agreed on, bounds the time and the memory that a hostile module
 //! can cost. A module that is larger is refused with an error that says which limit it is and where.
+//!
+//! Real programs stay far below the latter: of esbuild, CPython, SQLite and nextpnr, no function reaches 6 %
+//! of [`FUNCTION_ENTITIES`], or 1 % of [`FUNCTION_LIVENESS`] and [`FUNCTION_LOOPS`].
 
 /// Bytes of a module: offsets in it, which the artifact keeps, have 32 bits.
 pub const MODULE_SIZE: usize = u32::MAX as usize;

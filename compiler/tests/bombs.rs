@@ -93,7 +93,12 @@ const BOMBS: &[Bomb] = &[
     Bomb { name: "deep_expression", outcome: Compiled, module: deep_expression },
     Bomb { name: "long_expression", outcome: Compiled, module: long_expression },
     Bomb { name: "deep_constant", outcome: Compiled, module: deep_constant },
-    Bomb { name: "largest_function", outcome: Compiled, module: largest_function },
+    Bomb { name: "large_function", outcome: Compiled, module: || loads(limits::FUNCTION_SIZE / 4) },
+    Bomb {
+        name: "largest_function",
+        outcome: Refused("too much code"),
+        module: || loads(limits::FUNCTION_SIZE),
+    },
     Bomb {
         name: "largest_function_of_calls",
         outcome: Refused("too large"),
@@ -141,11 +146,12 @@ fn million_locals() -> Vec<u8> {
     function(PLAIN, &locals(1_000_000), &[])
 }
 
-/// Each local is read in the innermost of many loops, so that each loop's head has to ask for it.
+/// Many locals are read in the innermost of many loops, so that each loop's head has to ask for it.
 fn locals_in_loops() -> Vec<u8> {
-    let depth = limits::NESTING / 40;
-    let reads: Vec<u8> =
-        (0..limits::LOCALS).flat_map(|local| [index(GET, local), vec![DROP]].concat()).collect();
+    let depth = limits::NESTING / 100;
+    let reads: Vec<u8> = (0..limits::LOCALS / 2)
+        .flat_map(|local| [index(GET, local), vec![DROP]].concat())
+        .collect();
     let close = [GET, 0, BR_IF, 0, END].repeat(depth);
     let operators = [LOOP.repeat(depth), reads, close].concat();
     function(PLAIN, &locals(limits::LOCALS), &operators)
@@ -226,9 +232,9 @@ fn deep_constant() -> Vec<u8> {
     module(&[section(6, [vec![1, I32, 0], sum].concat())])
 }
 
-/// As many loads as fit into a function.
-fn largest_function() -> Vec<u8> {
-    let loads = [GET, 0, LOAD, 0, 0, DROP].repeat(limits::FUNCTION_SIZE / 6 - 2);
+/// As many loads as fit into a function of this size.
+fn loads(size: usize) -> Vec<u8> {
+    let loads = [GET, 0, LOAD, 0, 0, DROP].repeat(size / 6 - 2);
     with_memory(function_sections(&[FUNC, 1, I32, 0], &[0], &loads))
 }
 
@@ -301,7 +307,7 @@ fn with_memory(sections: [Vec<u8>; 3]) -> Vec<u8> {
 /// Compiles one module, and says what came of it.
 fn compile_bomb(bomb: &Bomb) -> ExitCode {
     let wasm = (bomb.module)();
-    let schedule = Schedule { jobs: 2, progress: None };
+    let schedule = Schedule { jobs: 2, ..Schedule::default() };
     let settings = CompilerSettings {
         target: Some("x86_64-unknown-linux".into()),
         ..CompilerSettings::default()
