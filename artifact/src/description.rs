@@ -68,14 +68,14 @@ pub enum Unfit {
     CpuFeatures(Vec<String>),
 }
 
-impl BuildDescription {
-    /// Whether the code can run on this machine.
+impl Target {
+    /// Whether code for this target that uses these processor features can run on this machine.
     ///
     /// # Errors
     ///
     /// The first reason why it cannot.
-    pub fn check_host(&self) -> Result<(), Unfit> {
-        let Target { architecture, system, triple: _ } = &self.target;
+    pub fn check_host(&self, cpu_features: &[String]) -> Result<(), Unfit> {
+        let Target { architecture, system, triple: _ } = self;
         if architecture != std::env::consts::ARCH {
             let needed = architecture.clone();
             return Err(Unfit::Architecture { needed, here: std::env::consts::ARCH });
@@ -85,8 +85,19 @@ impl BuildDescription {
         }
         let host = crate::cpu::host_features();
         let lacks = |feature: &&String| !host.contains(&feature.as_str());
-        let missing: Vec<String> = self.cpu_features.iter().filter(lacks).cloned().collect();
+        let missing: Vec<String> = cpu_features.iter().filter(lacks).cloned().collect();
         if missing.is_empty() { Ok(()) } else { Err(Unfit::CpuFeatures(missing)) }
+    }
+}
+
+impl BuildDescription {
+    /// Whether the code can run on this machine.
+    ///
+    /// # Errors
+    ///
+    /// The first reason why it cannot.
+    pub fn check_host(&self) -> Result<(), Unfit> {
+        self.target.check_host(&self.cpu_features)
     }
 
     /// The value of a setting that changes code.

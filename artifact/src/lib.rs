@@ -6,12 +6,14 @@
 //!
 //! Nothing here compiles, maps or runs anything. This crate says what both sides agree on: the
 //! types of wasm ([`types`]), what is decoded of an artifact ([`module`]), what is read in place
-//! ([`section`]), the file that holds both ([`image`]) and how it says what it is ([`description`]);
+//! ([`section`]), the file that holds both ([`image`]), how it says what it is ([`description`]), and
+//! the file that holds several of them and signatures ([`container`]);
 //! where generated code finds things in memory ([`vmcontext`], [`object`]), which helpers it may
 //! ask for ([`helper`]), why it traps ([`trap`]) and which processor features it may need ([`cpu`]).
 //!
 //! Start reading at [`image`] for the bytes, at [`vmcontext`] for the code.
 
+pub mod container;
 pub mod cpu;
 pub mod description;
 pub mod helper;

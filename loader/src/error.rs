@@ -1,5 +1,6 @@
 //! Why an artifact cannot be loaded.
 
+use precast_artifact::container::{ContainerError, NoneFits};
 use precast_artifact::description::Unfit;
 use precast_artifact::image::ImageError;
 use precast_artifact::section::relocations::RelocationError;
@@ -14,6 +15,19 @@ pub enum LoadError {
     /// The code cannot run on this machine.
     #[error("the artifact {0}: compile the module for this machine")]
     Unfit(#[from] Unfit),
+    /// The file with several artifacts is damaged, or not of this version.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// None of several artifacts can run on this machine.
+    #[error("the artifact {0}; compile the module for this machine")]
+    NoneFits(#[from] NoneFits),
+    /// An artifact in a container is not the one that the container's index describes.
+    #[error("damaged: the container holds another artifact than its index says")]
+    NotTheIndexed,
+    /// Nobody who is trusted vouches for the artifact.
+    #[cfg(feature = "signatures")]
+    #[error("the artifact is not to be trusted: {0}")]
+    Signature(#[from] precast_artifact::container::SignatureError),
     /// A relocation is not known or not in range.
     #[error("damaged: {0}")]
     Relocation(#[from] RelocationError),

@@ -2,18 +2,17 @@
 #![allow(unsafe_code)] // Slices of the mapping that live beside it.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use precast_artifact::container::ContainedImage;
 use precast_artifact::description::BuildDescription;
 use precast_artifact::image::{Image, Sections};
 use precast_artifact::module::Module;
 use precast_artifact::section::relocations::{self, LibCall, RelocationKind};
-use rustix::fs::{MemfdFlags, SealFlags};
 
 use crate::error::LoadError;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Origin};
 
 /// How an artifact gets into memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,8 +45,10 @@ pub struct Mapped<State> {
     // The state borrows the mapping, so it stands first and is dropped first.
     state: State,
     mapping: Mapping,
-    /// The file that memory images can be mapped from, and where the artifact begins in it.
-    file: Option<(File, u64)>,
+    /// The file that memory images can be mapped from, and where these begin in it.
+    images: Option<(File, u64)>,
+    /// What the index of the container says of the artifact, when it comes from one.
+    contained: Option<ContainedImage>,
 }
 
 /// Where memory images can be mapped from, copy-on-write.
@@ -60,85 +61,50 @@ pub struct ImageSource<'a> {
 }
 
 impl Mapped<Writable> {
-    /// Maps the artifact that begins at `offset` of `file`, `len` bytes long (to the end of
-    /// the file when there is no length).
-    ///
-    /// An offset that is not a multiple of the page size costs a copy.
-    ///
-    /// # Errors
-    ///
-    /// When the range holds no artifact that this machine can run, or the system refuses.
-    pub fn from_file(
-        file: &File,
-        offset: u64,
-        len: Option<u64>,
-        placement: Placement,
+    /// Parses an artifact on pages of its own. With `indexed`, it is the one that a container's
+    /// index describes, or refused. Memory images can be mapped from `file`, where the artifact
+    /// begins at that offset.
+    pub(crate) fn new(
+        mapping: Mapping,
+        file: Option<(File, u64)>,
+        indexed: Option<&ContainedImage>,
     ) -> Result<Self, LoadError> {
-        let metadata = file.metadata().map_err(LoadError::system("cannot read the file's size"))?;
-        let file_len = metadata.len();
-        let len = len.unwrap_or(file_len.saturating_sub(offset));
-        let inside = len != 0 && offset.checked_add(len).is_some_and(|end| end <= file_len);
-        let Some(length) = usize::try_from(len).ok().filter(|_| inside) else {
-            return Err(LoadError::Range { offset, len, file_len });
-        };
-        let aligned = offset.is_multiple_of(rustix::param::page_size() as u64);
-        if placement == Placement::Copy || !aligned {
-            return Self::copied_from(file, offset, length);
-        }
-        // There are file systems whose files can only be read.
-        let Ok(mapping) = Mapping::of_file(file, offset, length) else {
-            return Self::copied_from(file, offset, length);
-        };
-        let file = file.try_clone().map_err(LoadError::system("cannot keep the file open"))?;
-        let mut mapped = Self::new(mapping, Some((file, offset)))?;
-        // A file system mounted `noexec` is found out now, while there is a way around it.
-        match mapped.mapping.make_executable(mapped.state.text.clone()) {
-            Ok(()) => Ok(mapped),
-            Err(_) => match &mapped.file {
-                Some((file, _)) => Self::copied_from(file, offset, length),
-                None => Ok(mapped),
-            },
-        }
-    }
-
-    /// Loads an artifact from memory.
-    ///
-    /// # Errors
-    ///
-    /// As [`Mapped::from_file`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LoadError> {
-        match memory_file(bytes) {
-            Ok(file) => Self::from_file(&file, 0, None, Placement::Map),
-            // No file in memory: its images cannot be mapped, all else works.
-            Err(_) => {
-                let mut mapping = anonymous(bytes.len())?;
-                mapping.write(0, bytes);
-                Self::new(mapping, None)
-            }
-        }
-    }
-
-    fn copied_from(file: &File, offset: u64, len: usize) -> Result<Self, LoadError> {
-        let reading = LoadError::system("cannot read the artifact");
-        let mut source = file;
-        source.seek(SeekFrom::Start(offset)).map_err(&reading)?;
-        let mut bytes = Vec::with_capacity(len);
-        source.take(len as u64).read_to_end(&mut bytes).map_err(&reading)?;
-        let mut mapping = anonymous(len)?;
-        mapping.write(0, &bytes);
-        Self::new(mapping, None)
-    }
-
-    fn new(mapping: Mapping, file: Option<(File, u64)>) -> Result<Self, LoadError> {
         // SAFETY: the image stays in `state`, which is dropped before the mapping; the only
         // writes are those of `relocate`, for which the image is dropped first.
         let image = Image::parse(unsafe { mapping.bytes() })?;
+        if indexed.is_some_and(|indexed| indexed.digest != image.digest) {
+            return Err(LoadError::NotTheIndexed);
+        }
         image.description.check_host()?;
         let text = image.sections.text;
         let text = text.offset as usize..text.offset as usize + text.bytes.len();
         let relocations = image.sections.relocations.to_vec();
+        let images_at = image.sections.images.offset;
+        let images = file.map(|(file, offset)| (file, offset + images_at));
         let image = relocations.is_empty().then_some(image);
-        Ok(Mapped { state: Writable { image, text, relocations }, mapping, file })
+        let state = Writable { image, text, relocations };
+        Ok(Mapped { state, mapping, images, contained: indexed.cloned() })
+    }
+
+    /// Makes the code executable, to see whether the system lets that happen.
+    pub(crate) fn try_executable(&mut self) -> Result<(), LoadError> {
+        let sealing = LoadError::system("cannot make the code executable");
+        self.mapping.make_executable(self.state.text.clone()).map_err(sealing)
+    }
+
+    /// Whether library routines have to be written into the code.
+    pub(crate) fn has_relocations(&self) -> bool {
+        !self.state.relocations.is_empty()
+    }
+
+    /// The bytes of memory images, while the artifact is as it was made.
+    pub(crate) fn images(&self) -> &[u8] {
+        self.state.image.as_ref().map_or(&[], |image| image.sections.images.bytes)
+    }
+
+    /// Says that memory images can be mapped from a file, where they begin at `offset`.
+    pub(crate) fn set_images(&mut self, file: File, offset: u64) {
+        self.images = Some((file, offset));
     }
 
     /// Compares code and tables with their digest. Reads the whole artifact.
@@ -192,7 +158,7 @@ impl Mapped<Writable> {
         assert!(self.state.relocations.is_empty(), "relocate before sealing");
         let Range { start, end } = self.state.text.clone();
         let sealing = LoadError::system("cannot make the code executable");
-        if self.file.is_none() {
+        if self.mapping.origin() == Origin::Anonymous {
             self.mapping.make_readable(0..self.mapping.len()).map_err(&sealing)?;
         }
         self.mapping.make_executable(start..end).map_err(&sealing)?;
@@ -201,7 +167,8 @@ impl Mapped<Writable> {
             // SAFETY: as in `new`, and from here on nobody writes.
             None => Image::parse(unsafe { self.mapping.bytes() })?,
         };
-        Ok(Mapped { state: Sealed { image }, mapping: self.mapping, file: self.file })
+        let Mapped { mapping, images, contained, .. } = self;
+        Ok(Mapped { state: Sealed { image }, mapping, images, contained })
     }
 }
 
@@ -209,6 +176,11 @@ impl Mapped<Sealed> {
     /// What the artifact says it is.
     pub fn description(&self) -> &BuildDescription {
         &self.state.image.description
+    }
+
+    /// Which of the artifacts in a container it is; `None` when it comes from none.
+    pub fn contained(&self) -> Option<&ContainedImage> {
+        self.contained.as_ref()
     }
 
     /// The decoded part.
@@ -230,8 +202,8 @@ impl Mapped<Sealed> {
 
     /// Where memory images can be mapped from; `None` when they have to be copied.
     pub fn image_source(&self) -> Option<ImageSource<'_>> {
-        let (file, offset) = self.file.as_ref()?;
-        let offset = offset + self.state.image.sections.images.offset;
+        let (file, offset) = self.images.as_ref()?;
+        let offset = *offset;
         let aligned = offset.is_multiple_of(rustix::param::page_size() as u64);
         aligned.then_some(ImageSource { file: file.as_fd(), offset })
     }
@@ -241,18 +213,4 @@ impl Mapped<Sealed> {
         // SAFETY: sealed pages are never written, and the borrow ends with `self`.
         unsafe { self.mapping.bytes() }
     }
-}
-
-fn anonymous(len: usize) -> Result<Mapping, LoadError> {
-    Mapping::anonymous(len.max(1)).map_err(LoadError::system("cannot reserve memory"))
-}
-
-/// An anonymous file with these contents, which nobody can change any more.
-fn memory_file(bytes: &[u8]) -> Result<File, std::io::Error> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(rustix::fs::memfd_create("precast", flags)?);
-    file.write_all(bytes)?;
-    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-    rustix::fs::fcntl_add_seals(&file, seals)?;
-    Ok(file)
 }

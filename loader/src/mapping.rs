@@ -8,11 +8,25 @@ use std::ptr::{self, NonNull};
 use rustix::io::Errno;
 use rustix::mm::{self, MapFlags, MprotectFlags, ProtFlags};
 
-/// Pages of this process, unmapped on drop.
+use crate::StaticArtifact;
+
+/// Pages of this process.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
+    origin: Origin,
+}
+
+/// Where the pages come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// They are a file's, and read-only from the beginning.
+    File,
+    /// They were made here, and can be written at first.
+    Anonymous,
+    /// The program has them as long as it runs, read-only from the beginning.
+    Program,
 }
 
 // SAFETY: a mapping is plain memory that belongs to its owner. Shared access reads it, and
@@ -29,7 +43,8 @@ impl Mapping {
         let start = unsafe {
             mm::mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, file, offset)?
         };
-        Ok(Mapping { start: NonNull::new(start.cast()).ok_or(Errno::NOMEM)?, len })
+        let start = NonNull::new(start.cast()).ok_or(Errno::NOMEM)?;
+        Ok(Mapping { start, len, origin: Origin::File })
     }
 
     /// Maps `len` bytes of zeros that can be written. `len` is not 0.
@@ -37,7 +52,19 @@ impl Mapping {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: as in `of_file`.
         let start = unsafe { mm::mmap_anonymous(ptr::null_mut(), len, access, MapFlags::PRIVATE)? };
-        Ok(Mapping { start: NonNull::new(start.cast()).ok_or(Errno::NOMEM)?, len })
+        let start = NonNull::new(start.cast()).ok_or(Errno::NOMEM)?;
+        Ok(Mapping { start, len, origin: Origin::Anonymous })
+    }
+
+    /// Pages that the program has as long as it runs, and that hold nothing but these bytes.
+    pub(crate) fn of_program(artifact: StaticArtifact) -> Mapping {
+        let bytes = artifact.bytes();
+        Mapping { start: NonNull::from(bytes).cast(), len: bytes.len(), origin: Origin::Program }
+    }
+
+    /// Where the pages come from.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// The bytes, for as long as the caller says.
@@ -103,6 +130,9 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        if self.origin == Origin::Program {
+            return;
+        }
         // SAFETY: the pages were mapped by the constructors with this length, and whoever
         // borrowed them beyond `self` promised to keep it alive.
         let unmapped = unsafe { mm::munmap(self.start.as_ptr().cast(), self.len) };

@@ -18,6 +18,8 @@ use crate::section::name;
 /// An artifact whose prefix was checked and decoded.
 #[derive(Clone, Debug)]
 pub struct Image<'a> {
+    /// The SHA-256 of the prefix, which holds that of the body: it stands for the whole artifact.
+    pub digest: [u8; 32],
     /// What the artifact says it is.
     pub description: BuildDescription,
     /// The decoded part.
@@ -131,7 +133,7 @@ impl<'a> Image<'a> {
         let module = decode(file.section(name::MODULE)?, name::MODULE)?;
         let sections = file.sections()?;
         check_counts(&module, &sections)?;
-        Ok(Image { description, module, sections })
+        Ok(Image { digest: header.prefix_digest, description, module, sections })
     }
 
     /// Compares the body of an artifact with its digest. Reads all of it.
