@@ -249,9 +249,11 @@ fn choose(bytes: &[u8]) -> Result<(&[u8], Option<ContainedImage>), LoadError> {
 fn within<'a>(bytes: &'a [u8], image: &ContainedImage) -> Result<&'a [u8], LoadError> {
     let &ContainedImage { offset, len, .. } = image;
     let range = usize::try_from(offset).ok().zip(usize::try_from(len).ok());
-    range
-        .and_then(|(offset, len)| bytes.get(offset..)?.get(..len))
-        .ok_or(LoadError::Range { offset, len, file_len: bytes.len() as u64 })
+    range.and_then(|(offset, len)| bytes.get(offset..)?.get(..len)).ok_or(LoadError::Range {
+        offset,
+        len,
+        file_len: bytes.len() as u64,
+    })
 }
 
 /// A copy of an artifact, in a file in memory where there are such.

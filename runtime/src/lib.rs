@@ -13,8 +13,15 @@
 //! `helpers/mod.rs` for what generated code asks for.
 //!
 //! With feature `compiler`, `Module::new` compiles, and with feature `cache` it keeps the result
-//! when the engine's [`Config`] says where; without them, artifacts are loaded with
-//! [`Module::deserialize_file`], and no compiler is linked.
+//! when the engine's [`Config`] says where; without them, artifacts are loaded and no compiler is
+//! linked:
+//!
+//! | from | with | because |
+//! | --- | --- | --- |
+//! | a file | [`Module::deserialize_file`] | `unsafe`: native code runs, so the caller trusts who can write it |
+//! | bytes | [`Module::deserialize`] | `unsafe`, likewise |
+//! | the program itself | [`Module::from_static`], [`include_artifact!`] | `unsafe`, likewise; nothing is copied |
+//! | a signed file or bytes | `Module::from_signed_file`, `Module::from_signed` | safe: a trusted key vouches for it (feature `signatures`) |
 //!
 //! ```
 //! use precast_runtime::{Caller, Engine, Func, Store};
@@ -75,9 +82,12 @@ pub use module::{LoadOptions, Module};
 #[cfg(feature = "cache")]
 pub use module::{Warmed, compiler_build};
 pub use pool::{InstanceAllocationStrategy, PoolingAllocationConfig};
+pub use precast_artifact::container::{ContainedImage, NoneFits};
+#[cfg(feature = "signatures")]
+pub use precast_artifact::container::{KeyError, PublicKey, SecretKey, SignatureError};
 pub use precast_artifact::trap::Trap;
 pub use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings, WasmFeatures};
-pub use precast_loader::{LoadError, Placement};
+pub use precast_loader::{LoadError, PageAligned, Placement, StaticArtifact};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
 pub use table::Table;
 pub use tag::Tag;

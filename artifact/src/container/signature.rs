@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, spki::der::pem};
 use ed25519_dalek::pkcs8::EncodePublicKey as _;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, spki::der::pem};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use super::header::{Header, RawSignature};
@@ -31,7 +31,9 @@ pub struct SecretKey(SigningKey);
 #[non_exhaustive]
 pub enum KeyError {
     /// Not a public key.
-    #[error("not an Ed25519 public key: it should be PEM (`BEGIN PUBLIC KEY`) or 64 hexadecimal digits")]
+    #[error(
+        "not an Ed25519 public key: it should be PEM (`BEGIN PUBLIC KEY`) or 64 hexadecimal digits"
+    )]
     Public,
     /// Not a secret key.
     #[error("not an Ed25519 secret key: it should be PKCS#8 PEM (`BEGIN PRIVATE KEY`)")]

@@ -3,18 +3,19 @@
 #[cfg(feature = "cache")]
 mod cached;
 mod compile;
+mod deserialize;
 mod libcalls;
 #[cfg(feature = "compiler")]
 mod source;
 
 use std::ffi::c_void;
 use std::fmt;
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use precast_artifact::container::ContainedImage;
 use precast_artifact::description::BuildDescription;
 use precast_artifact::image::Sections;
 use precast_artifact::index::{FuncIndex, MemoryIndex, TypeIndex};
@@ -75,79 +76,6 @@ pub struct LoadOptions {
 }
 
 impl Module {
-    /// Maps the artifact in a file, which `Engine::precompile_module` or `precast compile` made.
-    ///
-    /// # Errors
-    ///
-    /// When it is damaged, or does not fit this machine or the engine.
-    ///
-    /// # Safety
-    ///
-    /// Native code from the file will run. Whoever wrote it must be trusted, and nobody may
-    /// change the file while the module is in use.
-    #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
-        // SAFETY: the caller promises the same.
-        unsafe { Module::deserialize_file_with(engine, path, &LoadOptions::default()) }
-    }
-
-    /// Maps the artifact in a file, as the options say.
-    ///
-    /// # Errors
-    ///
-    /// As [`Module::deserialize_file`].
-    ///
-    /// # Safety
-    ///
-    /// As [`Module::deserialize_file`].
-    #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn deserialize_file_with(
-        engine: &Engine,
-        path: impl AsRef<Path>,
-        options: &LoadOptions,
-    ) -> Result<Module> {
-        let path = path.as_ref();
-        let mapped = Mapped::from_file(&File::open(path)?, 0, None, options.placement)?;
-        Module::load(engine, mapped, options, Some(path.to_owned()))
-    }
-
-    /// Maps the artifact that begins at `offset` of an open file and is `len` bytes long, or
-    /// reaches to the end of the file.
-    ///
-    /// # Errors
-    ///
-    /// As [`Module::deserialize_file`].
-    ///
-    /// # Safety
-    ///
-    /// As [`Module::deserialize_file`].
-    #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn deserialize_open_file(
-        engine: &Engine,
-        file: &File,
-        offset: u64,
-        len: Option<u64>,
-        options: &LoadOptions,
-    ) -> Result<Module> {
-        let mapped = Mapped::from_file(file, offset, len, options.placement)?;
-        Module::load(engine, mapped, options, None)
-    }
-
-    /// Loads an artifact from memory, as [`Module::serialize`] returned it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Module::deserialize_file`].
-    ///
-    /// # Safety
-    ///
-    /// Native code from the bytes will run: whoever made them must be trusted.
-    #[allow(unsafe_code)] // Unsafe to call.
-    pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
-        let mapped = Mapped::from_bytes(bytes.as_ref())?;
-        Module::load(engine, mapped, &LoadOptions::default(), None)
-    }
-
     fn load(
         engine: &Engine,
         mapped: Mapped<Writable>,
@@ -219,7 +147,13 @@ impl Module {
         self.0.mapped.description()
     }
 
-    /// The artifact.
+    /// Which of several artifacts it is, when it was loaded from a file or bytes that hold several:
+    /// the one that makes the most of this machine.
+    pub fn contained(&self) -> Option<&ContainedImage> {
+        self.0.mapped.contained()
+    }
+
+    /// The artifact. Of several, the one that runs here.
     ///
     /// # Errors
     ///
