@@ -2,7 +2,8 @@
 //!
 //! No logic of its own: each command is one file in `command/` that reads its arguments and
 //! calls the library. What several commands share is about the command line itself: settings
-//! (`settings_args`, `cache_args`), the engine made of them (`session`), printing (`output`).
+//! (`settings_args`, `cache_args`, `variants`, `keys`), the engine made of them (`session`), printing
+//! and writing (`output`, `publish`).
 //!
 //! There are two programs. `precast` runs what is compiled already and holds no compiler, since the
 //! pages and relocations of one take longer to load than most artifacts; everything else it leaves
@@ -13,11 +14,13 @@ mod command;
 mod context;
 mod fast_path;
 mod interrupt;
+mod keys;
 mod output;
 mod progress;
 mod publish;
 mod session;
 mod settings_args;
+mod variants;
 mod watchdog;
 
 pub use fast_path::start;

@@ -354,7 +354,7 @@ mod signatures {
         Container::sign(&mut bytes, &key(1)).unwrap();
         let trusted = [key(1).public()];
         Mapped::from_signed_bytes(&bytes, &trusted).unwrap();
-        for at in (0..index_end).chain(HEAD_LEN..bytes.len()) {
+        for at in (0..index_end).chain((HEAD_LEN..bytes.len()).step_by(5)) {
             bytes[at] ^= 1 << (at % 8);
             assert!(Mapped::from_signed_bytes(&bytes, &trusted).is_err(), "flip at {at}");
             bytes[at] ^= 1 << (at % 8);

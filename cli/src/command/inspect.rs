@@ -3,20 +3,23 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use precast::artifact::container::{ContainedImage, Container};
 use precast::artifact::description::BuildDescription;
 use precast::artifact::image::Image;
 use precast::artifact::index::DefinedFuncIndex;
 use precast::artifact::module::{ExportItem, Module};
 use precast::artifact::types::EntityType;
-use precast::{Error, Result};
+use precast::{Error, Result, SignatureError};
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::keys::TrustArgs;
 use crate::output::{hex, print_json, size};
 
 /// Show what an artifact is, what it needs, and what it holds.
 ///
-/// Nothing of the artifact is run, and artifacts for other machines can be inspected too.
+/// Nothing of the artifact is run, and artifacts for other machines can be inspected too. Of a file
+/// with several artifacts, all are listed and the one is shown that this machine takes.
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
     /// An artifact
@@ -29,6 +32,9 @@ pub(crate) struct Inspect {
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 impl Inspect {
@@ -40,17 +46,70 @@ impl Inspect {
                 "`{path}` is a WebAssembly module: compile it with `precast compile` first"
             )));
         }
-        let image = Image::parse(&bytes).context(|| format!("cannot inspect `{path}`"))?;
-        let sections = Image::section_sizes(&bytes)?;
-        if self.json {
-            return print_json(&as_json(&image, &sections, bytes.len() as u64));
+        if Container::looks_like_container(&bytes) {
+            self.container(&bytes)
+        } else if !self.trust.trusted.is_empty() {
+            Err(SignatureError::Missing.into())
+        } else if self.json {
+            Inspected::new(&bytes).and_then(|artifact| print_json(&artifact.as_json()))
+        } else {
+            Inspected::new(&bytes).map(|artifact| self.print(&artifact))
         }
-        print_description(&image.description, bytes.len() as u64);
-        print_sections(&sections);
+        .context(|| format!("cannot inspect `{path}`"))
+    }
+
+    fn container(&self, bytes: &[u8]) -> Result<()> {
+        let container = Container::parse(bytes, bytes.len() as u64)?;
+        let vouched = match self.trust.trusted.as_slice() {
+            [] => None,
+            trusted => Some(container.verify(trusted)?),
+        };
+        let taken = container.best().ok();
+        // The container was checked to hold what its index says.
+        let artifact =
+            |image: &ContainedImage| &bytes[image.offset as usize..][..image.len as usize];
+        if self.json {
+            let artifacts = container.images().iter().map(|image| {
+                let mut json = Inspected::new(artifact(image))?.as_json();
+                json["cpu"] = json!(image.cpu);
+                json["taken"] = json!(taken == Some(image));
+                Ok(json)
+            });
+            return print_json(&json!({
+                "size": container.len(),
+                "signed_by": container.signed_by(),
+                "vouched_by": vouched.map(|key| key.to_string()),
+                "artifacts": artifacts.collect::<Result<Vec<_>>>()?,
+            }));
+        }
+        println!("container:     {} in {}", container.images().len(), size(container.len()));
+        match (vouched, container.signed_by().as_slice()) {
+            (Some(key), _) => println!("signed by:     {key}, which is trusted"),
+            (None, []) => println!("signed by:     nobody"),
+            (None, keys) => println!("signed by:     {} (--trust-key checks it)", keys.join(" ")),
+        }
+        for image in container.images() {
+            let note = match image.target.check_host(&image.cpu_features) {
+                _ if taken == Some(image) => "this machine takes it".to_owned(),
+                Ok(()) => "runs here, too".to_owned(),
+                Err(reason) => reason.to_string(),
+            };
+            println!("  {:<40} {:>12}  {note}", image.to_string(), size(image.len));
+        }
+        println!();
+        let shown = taken.unwrap_or(&container.images()[0]);
+        self.print(&Inspected::new(artifact(shown))?);
+        Ok(())
+    }
+
+    fn print(&self, artifact: &Inspected<'_>) {
+        let Inspected { image, sections, len } = artifact;
+        print_description(&image.description, *len);
+        print_sections(sections);
         print_interface(&image.module);
         println!("\nfunctions: {}", image.module.defined_functions);
         if self.functions {
-            for function in functions(&image) {
+            for function in functions(image) {
                 let name = function.name.unwrap_or("-");
                 println!(
                     "  {:>6}  {:#10x}  {:>8}  {name}",
@@ -58,7 +117,25 @@ impl Inspect {
                 );
             }
         }
-        Ok(())
+    }
+}
+
+/// An artifact that was taken apart.
+struct Inspected<'a> {
+    image: Image<'a>,
+    /// Name and size in bytes.
+    sections: Vec<(String, u64)>,
+    len: u64,
+}
+
+impl<'a> Inspected<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Inspected<'a>> {
+        let (image, sections) = (Image::parse(bytes)?, Image::section_sizes(bytes)?);
+        Ok(Inspected { image, sections, len: bytes.len() as u64 })
+    }
+
+    fn as_json(&self) -> Value {
+        as_json(&self.image, &self.sections, self.len)
     }
 }
 

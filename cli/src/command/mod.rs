@@ -4,8 +4,10 @@ mod cache;
 mod compile;
 mod config;
 mod inspect;
+mod keygen;
 pub(crate) mod run;
 mod settings;
+mod sign;
 mod targets;
 mod validate;
 mod wast;
@@ -22,6 +24,8 @@ pub(crate) enum Command {
     Compile(compile::Compile),
     Validate(validate::Validate),
     Inspect(inspect::Inspect),
+    Keygen(keygen::Keygen),
+    Sign(sign::Sign),
     Targets(targets::Targets),
     Settings(settings::Settings),
     Cache(cache::Cache),
@@ -42,6 +46,8 @@ impl Command {
             Command::Compile(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Validate(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Inspect(command) => command.execute().map(|()| ExitCode::SUCCESS),
+            Command::Keygen(command) => command.execute().map(|()| ExitCode::SUCCESS),
+            Command::Sign(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Targets(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Settings(command) => command.execute().map(|()| ExitCode::SUCCESS),
         }

@@ -19,6 +19,7 @@ use precast::{
 
 use crate::cache_args::CacheArgs;
 use crate::context::{About, Context};
+use crate::keys::TrustArgs;
 use crate::session::Session;
 use crate::settings_args::SettingsArgs;
 use crate::watchdog::Watchdog;
@@ -41,6 +42,7 @@ const TRAP_EXIT_CODE: u8 = 134;
   precast run --invoke add math.wat 1 2          call an exported function and print its results
   precast run --cache require app.wasm           run only what has been compiled before
   precast run --timeout 10s app.wasm             stop it when it takes longer
+  precast run --trust-key team.pub app.precast   run only what this key has signed
 An artifact runs with `--fuel` or `--timeout` when it was compiled with `--consume-fuel` or
 `--epoch-interruption`.")]
 pub(crate) struct Run {
@@ -85,6 +87,9 @@ pub(crate) struct Run {
     /// Copy the code into memory instead of mapping its file
     #[arg(long)]
     copy: bool,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 
     #[command(flatten)]
     cache: CacheArgs,
@@ -210,6 +215,11 @@ impl Run {
     /// What the file holds decides; its name only what is tried first, so that an artifact is not
     /// looked up in the cache and a module that the cache knows is not read.
     fn load(&self, engine: &Engine, find_code: FindCode) -> Result<Option<Module>> {
+        if !self.trust.trusted.is_empty() {
+            return Module::from_signed_file(engine, &self.trust.trusted, &self.program)
+                .map(Some)
+                .context(|| format!("cannot load `{}`", self.program.display()));
+        }
         if self.program.extension().is_none_or(|extension| extension != "precast") {
             return match self.code(engine, find_code) {
                 Err(error) if is_artifact(&error) => self.load_artifact(engine).map(Some),

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use precast_artifact::container::{self, Container};
 use precast_artifact::image::Image;
 
 use crate::error::Result;
@@ -96,11 +97,11 @@ fn read(mut file: &File, path: &Path) -> Result<Vec<u8>, SourceError> {
     };
     let mut bytes = Vec::new();
     // Artifacts can be large: no more of one is read than shows what it is.
-    file.take(4).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(container::MAGIC.len() as u64).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.is_empty() {
         return Err(SourceError::Empty(path.to_owned()));
     }
-    if Image::looks_like_artifact(&bytes) {
+    if Image::looks_like_artifact(&bytes) || Container::looks_like_container(&bytes) {
         return Err(SourceError::Artifact(path.to_owned()));
     }
     file.read_to_end(&mut bytes).map_err(failed)?;
