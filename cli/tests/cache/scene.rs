@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+pub(crate) use crate::support::need;
 use crate::support::{Outcome, PRECAST, Workspace, fixture};
 
 /// What a program prints when nothing is wrong.
@@ -104,11 +105,4 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
-}
-
-/// Fails where a tool is missing without which the test says nothing.
-#[track_caller]
-pub(crate) fn need(tool: &str) {
-    let works = Command::new(tool).arg("--version").output().is_ok_and(|out| out.status.success());
-    assert!(works, "this test needs `{tool}`: install the package of that name");
 }

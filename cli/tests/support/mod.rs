@@ -100,3 +100,10 @@ pub(crate) fn fixture(name: &str) -> String {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
     folder.join(name).to_str().unwrap().to_owned()
 }
+
+/// Fails where a tool is missing without which the test says nothing.
+#[track_caller]
+pub(crate) fn need(tool: &str) {
+    let works = Command::new(tool).arg("--version").output().is_ok_and(|out| out.status.success());
+    assert!(works, "this test needs `{tool}`: install the package of that name");
+}
