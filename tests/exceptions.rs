@@ -246,12 +246,12 @@ fn what_nothing_catches_is_an_error_with_its_values() {
     let exception = thrown(&error).clone();
     let tag = instance.get_export(&mut store, "t").unwrap().into_tag().unwrap();
     assert_eq!(exception.tag(&store), tag);
-    assert_eq!(exception.field(&store, 0).unwrap().unwrap_i32(), 5);
-    assert_eq!(exception.field(&store, 1).unwrap().unwrap_f64(), 0.5);
-    assert!(exception.field(&store, 2).is_err());
-    let reference = exception.exception(&store);
+    assert_eq!(exception.field(&mut store, 0).unwrap().unwrap_i32(), 5);
+    assert_eq!(exception.field(&mut store, 1).unwrap().unwrap_f64(), 0.5);
+    assert!(exception.field(&mut store, 2).is_err());
+    let reference = exception.exception(&mut store);
     drop((error, exception));
-    assert_eq!(reference.field(&store, 0).unwrap().unwrap_i32(), 5);
+    assert_eq!(reference.field(&mut store, 0).unwrap().unwrap_i32(), 5);
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn exceptions_pass_through_host_functions() {
             1 => Err(error),
             2 => Err(error.context("in the host")),
             3 => Err(exception.into()),
-            4 => exception.exception(&caller).throw(&mut caller)?,
+            4 => exception.exception(&mut caller).throw(&mut caller)?,
             5 => Err(Error::msg("something else")),
             _ => Err(error),
         }
@@ -351,7 +351,7 @@ fn the_host_throws() {
 
     // A host function that the host calls has nobody to catch it.
     let error = host.typed::<i32, i32>(&store).unwrap().call(&mut store, 3).unwrap_err();
-    assert_eq!(thrown(&error).field(&store, 0).unwrap().unwrap_i32(), 6);
+    assert_eq!(thrown(&error).field(&mut store, 0).unwrap().unwrap_i32(), 6);
     let wrong = ThrownException::new(&mut store, &tag, &[]).unwrap_err();
     assert_eq!(wrong.to_string(), "expected 1 values, found 0");
     assert!(ExnRef::new(&mut store, &tag, &[Val::I64(1)]).is_err());
@@ -393,7 +393,7 @@ fn references_pass_between_host_and_wasm() {
     catch.call(&mut store, &[Val::I32(3)], &mut result).unwrap();
     let reference = result[0].unwrap_exn_ref().unwrap();
     assert_eq!(reference.tag(&store), tag);
-    assert_eq!(reference.field(&store, 0).unwrap().unwrap_i32(), 3);
+    assert_eq!(reference.field(&mut store, 0).unwrap().unwrap_i32(), 3);
 
     let own = ExnRef::new(&mut store, &tag, &[Val::I32(4)]).unwrap();
     open.call(&mut store, &[Val::ExnRef(Some(own))], &mut result).unwrap();
@@ -405,7 +405,9 @@ fn references_pass_between_host_and_wasm() {
     let table = instance.get_table(&mut store, "table").unwrap();
     table.set(&mut store, 1, precast::Ref::Exn(Some(own))).unwrap();
     let element = table.get(&mut store, 1).unwrap();
-    assert!(matches!(element, precast::Ref::Exn(Some(found)) if found == own));
+    assert!(
+        matches!(element, precast::Ref::Exn(Some(found)) if ExnRef::ref_eq(&store, &found, &own))
+    );
     assert!(table.get(&mut store, 0).unwrap().is_null());
 }
 
@@ -496,9 +498,10 @@ fn the_heap_has_a_limit() {
     let mut store = limited(100 << 10);
     let instance = instance(&mut store, MANY, &[]);
     let error = try_call(&mut store, instance, "keep", 100_000).unwrap_err();
-    let limit = LimitError::Count { what: "bytes of exceptions", limit: 100 << 10 };
+    let limit = LimitError::Heap { size: 48, limit: 100 << 10 };
     assert_eq!(error.downcast_ref::<LimitError>(), Some(&limit));
-    let message = "resource limit exceeded: the store may hold 102400 bytes of exceptions at most";
+    let message = "resource limit exceeded: an object of 48 bytes does not fit the heap, which may \
+                   hold 102400 bytes at most";
     assert_eq!(error.to_string(), message);
     let list = instance.get_global(&mut store, "list").unwrap();
     list.set(&mut store, Val::ExnRef(None)).unwrap();
@@ -517,7 +520,7 @@ fn errors_keep_their_exceptions() {
         try_call(&mut store, instance, "f", n).unwrap_err();
     }
     for (n, error) in (0..).zip(&kept) {
-        assert_eq!(thrown(error).field(&store, 0).unwrap().unwrap_i32(), n);
+        assert_eq!(thrown(error).field(&mut store, 0).unwrap().unwrap_i32(), n);
     }
 }
 

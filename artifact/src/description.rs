@@ -17,8 +17,9 @@ pub struct BuildDescription {
     pub wasm_features: Vec<String>,
     /// Every other setting that changes code, as name and value, sorted by name.
     pub settings: Vec<(String, String)>,
-    /// How references are managed.
-    pub collector: Collector,
+    /// How the code expects references to be managed; `None` when it handles none, so that it can
+    /// run with every collector.
+    pub collector: Option<Collector>,
     /// The SHA-256 of the WebAssembly module.
     pub wasm_sha256: [u8; 32],
 }
@@ -34,13 +35,18 @@ pub struct Target {
     pub system: String,
 }
 
-/// How the references of a store are managed. Code compiled for one collector cannot run in
-/// an engine with another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// How the references of a store are managed, and what they refer to is freed. Code that was compiled
+/// for one collector cannot run in a store with another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Collector {
-    /// References live as long as their store.
-    #[default]
+    /// Nothing is freed before the store.
     Null,
+    /// References are counted, except for those that code holds in locals and operands: these are
+    /// looked up when that matters. What refers to itself is not freed before the store.
+    Drc,
+    /// What can still be reached is copied to another place from time to time, and the rest is
+    /// left behind.
+    Copying,
 }
 
 /// Why an artifact's code cannot run on this machine.
@@ -107,11 +113,31 @@ impl BuildDescription {
     }
 }
 
+impl Collector {
+    /// Every collector.
+    pub const ALL: &[Collector] = &[Collector::Null, Collector::Drc, Collector::Copying];
+
+    /// The name that settings and messages use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Collector::Null => "null",
+            Collector::Drc => "drc",
+            Collector::Copying => "copying",
+        }
+    }
+
+    /// Whether it must find the references in the frames of functions.
+    pub fn needs_stack_maps(self) -> bool {
+        match self {
+            Collector::Null => false,
+            Collector::Drc | Collector::Copying => true,
+        }
+    }
+}
+
 impl fmt::Display for Collector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Collector::Null => "null",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -131,7 +157,7 @@ mod tests {
             cpu_features: Vec::new(),
             wasm_features: Vec::new(),
             settings: vec![("a".into(), "1".into()), ("b".into(), "2".into())],
-            collector: Collector::Null,
+            collector: Some(Collector::Null),
             wasm_sha256: [0; 32],
         };
         assert_eq!(description.check_host(), Ok(()));

@@ -91,6 +91,13 @@ macro_rules! for_each_helper {
             throw Throw (tag: U32, values: Values) -> Failure
             /// `throw_ref`: the exception of a reference that is not null.
             throw_ref ThrowRef (exception: U32) -> Failure
+            /// Allocates an object of a type, of which the header is set, when there is no room for it
+            /// or the collector wants to know: the reference.
+            gc_allocate GcAllocate (type_id: U32, size: U32) -> ValueOrFailed
+            /// Puts an object on the list of those that code holds references to, which is full.
+            gc_list GcList (reference: U32) -> Nothing
+            /// Frees an object that nothing refers to any more.
+            gc_release GcRelease (reference: U32) -> Nothing
             /// `VMStoreContext::fuel` has reached 0. It is negative afterwards.
             out_of_fuel OutOfFuel () -> Success
             /// The epoch has reached `VMStoreContext::epoch_deadline`, or had when code last looked

@@ -81,8 +81,15 @@ pub struct VMStoreContext {
     pub exit_fp: usize,
     /// The start of the store's heap, to which references are offsets.
     pub heap_base: *mut u8,
-    /// The size of the heap in bytes.
-    pub heap_size: usize,
+    /// Where the next object goes that code allocates by itself, as an offset into the heap.
+    pub heap_next: usize,
+    /// Where the room for such objects ends, as an offset into the heap.
+    pub heap_end: usize,
+    /// The end of the list of objects that code holds references to, where the next one goes.
+    /// For the collector that counts references.
+    pub listed_next: *mut u32,
+    /// Where the room for that list ends.
+    pub listed_end: *mut u32,
     /// The fuel consumed, counted up from the negative of what there was: code that counts
     /// fuel asks for more from 0 on.
     pub fuel: i64,
@@ -91,6 +98,14 @@ pub struct VMStoreContext {
     /// The engine's epoch, which other threads raise.
     pub epoch: *const AtomicU64,
 }
+
+/// The collector that counts references keeps in an object how many there are from globals,
+/// tables, objects and the host, in the bits below this one. A count that reaches it stays what
+/// it is.
+pub const COUNT_SATURATED: u32 = 1 << 30;
+/// Set beside the count of an object that is on the list of those that code holds references to,
+/// which counts as one more reference.
+pub const LISTED: u32 = 1 << 31;
 
 /// A function that can be called from anywhere: what a function reference points to.
 #[derive(Clone, Copy, Debug)]

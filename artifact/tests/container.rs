@@ -5,6 +5,7 @@ use precast_artifact::description::{BuildDescription, Collector, Target};
 use precast_artifact::image::{ImageParts, write};
 use precast_artifact::module::Module;
 use precast_artifact::section::exceptions::ExceptionTableBuilder;
+use precast_artifact::section::stack_maps::StackMapsBuilder;
 use proptest::prelude::*;
 
 fn artifact(feature: &str) -> Vec<u8> {
@@ -18,7 +19,7 @@ fn artifact(feature: &str) -> Vec<u8> {
         cpu_features: vec![feature.into()],
         wasm_features: Vec::new(),
         settings: Vec::new(),
-        collector: Collector::Null,
+        collector: Some(Collector::Null),
         wasm_sha256: [5; 32],
     };
     write(ImageParts {
@@ -31,6 +32,7 @@ fn artifact(feature: &str) -> Vec<u8> {
         traps: Vec::new(),
         addresses: Vec::new(),
         exceptions: ExceptionTableBuilder::default(),
+        stack_maps: StackMapsBuilder::default(),
         elements: Vec::new(),
         data: Vec::new(),
         images: Vec::new(),

@@ -7,6 +7,7 @@ use precast_artifact::module::{ElementRange, Module};
 use precast_artifact::section::exceptions::{Catch, ExceptionTableBuilder, Frame, Handler};
 use precast_artifact::section::functions::FunctionEntry;
 use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
+use precast_artifact::section::stack_maps::StackMapsBuilder;
 use precast_artifact::trap::Trap;
 
 fn description() -> BuildDescription {
@@ -20,7 +21,7 @@ fn description() -> BuildDescription {
         cpu_features: vec!["sse3".into()],
         wasm_features: vec!["multi-value".into()],
         settings: vec![("opt_level".into(), "speed".into())],
-        collector: Collector::Null,
+        collector: Some(Collector::Null),
         wasm_sha256: [5; 32],
     }
 }
@@ -50,6 +51,7 @@ fn artifact() -> Vec<u8> {
         traps: vec![(3, Trap::Unreachable), (20, Trap::IntegerOverflow)],
         addresses: vec![(0, 100), (16, 200)],
         exceptions: exceptions(),
+        stack_maps: StackMapsBuilder::default(),
         elements: vec![Some(FuncIndex(1)), None],
         data: vec![9; 10],
         images: vec![7; 4096],

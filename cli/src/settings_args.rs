@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use precast::settings::Settings;
-use precast::{CpuChoice, OptLevel, Result};
+use precast::{CollectorChoice, CpuChoice, OptLevel, Result};
 
 /// Options that change the generated code.
 #[derive(Args, Clone, Debug)]
@@ -50,6 +50,11 @@ pub(crate) struct CodeArgs {
     #[arg(long)]
     epoch_interruption: bool,
 
+    /// How references are managed: `null`, `drc`, `copying`, or `auto` for what suits the module
+    /// [default: auto]
+    #[arg(long, value_name = "NAME")]
+    collector: Option<CollectorChoice>,
+
     /// Threads that compile at the same time [default: all processors]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
@@ -93,6 +98,7 @@ impl CodeArgs {
             relaxed_simd_deterministic,
             consume_fuel,
             epoch_interruption,
+            collector,
             jobs,
         } = self;
         let compiler = &mut settings.compiler;
@@ -110,6 +116,9 @@ impl CodeArgs {
         compiler.relaxed_simd_deterministic |= relaxed_simd_deterministic;
         compiler.consume_fuel |= consume_fuel;
         compiler.epoch_interruption |= epoch_interruption;
+        if let Some(collector) = collector {
+            compiler.collector = *collector;
+        }
         if jobs.is_some() {
             settings.runtime.jobs = *jobs;
         }

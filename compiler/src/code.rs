@@ -9,6 +9,7 @@ use cranelift_codegen::{
     FinalizedRelocTarget,
 };
 use precast_artifact::section::exceptions::{Catch, Frame, Handler};
+use precast_artifact::section::stack_maps::StackMap;
 use precast_artifact::trap::Trap;
 
 use crate::symbol::Symbol;
@@ -31,6 +32,11 @@ pub(crate) struct CompiledFunction {
     pub(crate) calls: Box<[HandledCall]>,
     /// The handlers of those calls.
     pub(crate) handlers: Box<[Handler]>,
+    /// Where the frame holds references, by the return address of the call as an offset in the
+    /// code, ascending.
+    pub(crate) stack_maps: Box<[(u32, StackMap)]>,
+    /// Whether it handles references into the heap, so that it depends on the collector.
+    pub(crate) handles_references: bool,
 }
 
 /// A call that has exception handlers.
@@ -68,28 +74,40 @@ pub(crate) enum ReferenceTarget {
     Local(u32),
 }
 
+/// What is known of a function that was translated from wasm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Translated {
+    /// Where its body begins in the module: what its code stands for where nothing better is known.
+    pub(crate) wasm_offset: u32,
+    /// Whether it handles references into the heap.
+    pub(crate) handles_references: bool,
+}
+
 impl CompiledFunction {
-    /// Keeps of Cranelift's result what the artifact needs. The code stands for the wasm at
-    /// `wasm_offset` where nothing better is known; trampolines have no such place, and nothing
-    /// of them is looked up, so they keep neither traps nor addresses nor handlers.
+    /// Keeps of Cranelift's result what the artifact needs. Trampolines are not translated from
+    /// wasm, and nothing of them is looked up, so they keep neither traps nor addresses nor
+    /// handlers.
     pub(crate) fn new(
         compiled: &CompiledCode,
         func: &ir::Function,
-        wasm_offset: Option<u32>,
+        translated: Option<Translated>,
     ) -> Result<CompiledFunction, String> {
         let buffer = &compiled.buffer;
         let references: Result<_, _> =
             buffer.relocs().iter().map(|reloc| reference(reloc, func)).collect();
         let (calls, handlers) =
-            if wasm_offset.is_some() { handled_calls(compiled)? } else { Default::default() };
+            if translated.is_some() { handled_calls(compiled)? } else { Default::default() };
         Ok(CompiledFunction {
             code: buffer.data().into(),
             alignment: buffer.alignment,
             references: references?,
-            traps: if wasm_offset.is_some() { traps(compiled)? } else { Box::default() },
-            addresses: wasm_offset.map_or_else(Box::default, |at| addresses(compiled, at)),
+            traps: if translated.is_some() { traps(compiled)? } else { Box::default() },
+            addresses: translated
+                .map_or_else(Box::default, |at| addresses(compiled, at.wasm_offset)),
             calls,
             handlers,
+            stack_maps: stack_maps(compiled)?,
+            handles_references: translated.is_some_and(|of| of.handles_references),
         })
     }
 }
@@ -147,6 +165,22 @@ fn handled_calls(compiled: &CompiledCode) -> Result<HandledCalls, String> {
         calls.push(HandledCall { return_address, frame, handlers: start..end });
     }
     Ok((calls.into(), handlers.into()))
+}
+
+fn stack_maps(compiled: &CompiledCode) -> Result<Box<[(u32, StackMap)]>, String> {
+    let maps = compiled.buffer.user_stack_maps().iter();
+    maps.map(|(return_address, frame_size, map)| {
+        let mut references = Vec::new();
+        for (ty, place) in map.entries() {
+            if ty != ir::types::I32 {
+                return Err(format!("a reference of type {ty}"));
+            }
+            references.push(place);
+        }
+        references.sort_unstable();
+        Ok((*return_address, StackMap { frame_size: *frame_size, references }))
+    })
+    .collect()
 }
 
 /// The code before the first place that is known, the prologue, stands for the function

@@ -8,7 +8,8 @@ use precast_artifact::image::{ImageParts, Trampoline, write};
 use precast_artifact::index::DefinedFuncIndex;
 use precast_artifact::module::{Module, Signature};
 use precast_artifact::section::functions::FunctionEntry;
-use precast_config::CompilerSettings;
+use precast_artifact::types::CompositeType;
+use precast_config::{CollectorChoice, CompilerSettings};
 use sha2::{Digest, Sha256};
 
 use crate::error::{CompileError, FunctionName};
@@ -44,12 +45,14 @@ pub fn compile(
     let parsed = module::parse(wasm, settings, target.page_size())
         .map_err(|error| explain(wasm, settings, None, error))?;
     let pieces = pieces(&parsed);
-    let environment = Environment { module: &parsed, isa: &*target.isa, settings };
+    let collector = collector(&parsed, settings.collector);
+    let environment = Environment { module: &parsed, isa: &*target.isa, settings, collector };
     let code = compile_all(environment, &pieces, schedule)
         .map_err(|error| explain(wasm, settings, Some(&parsed), error))?;
+    let collector = code.iter().any(|code| code.handles_references).then_some(collector);
     let name = |piece| work::name(piece, &parsed);
     let linked = link(&*target.isa, &pieces, code, name)?;
-    let description = describe(wasm, settings, &target);
+    let description = describe(wasm, settings, &target, collector);
     Ok(CompilationArtifacts { image: assemble(&description, parsed, &pieces, linked) })
 }
 
@@ -102,6 +105,20 @@ fn pieces(parsed: &ParsedModule<'_>) -> Vec<Symbol> {
         .collect()
 }
 
+/// The collector that the code is for.
+fn collector(parsed: &ParsedModule<'_>, choice: CollectorChoice) -> Collector {
+    match choice {
+        CollectorChoice::Fixed(collector) => collector,
+        CollectorChoice::Auto => {
+            let mut types = parsed.module.types.types.iter();
+            match types.any(|ty| !matches!(ty.composite, CompositeType::Func(_))) {
+                true => Collector::Copying,
+                false => Collector::Drc,
+            }
+        }
+    }
+}
+
 /// Says of an error of the validator which proposal or function is behind it. For an error in
 /// a function, that is the first one in the module, whichever was met first.
 fn explain(
@@ -127,7 +144,12 @@ fn explain(
 }
 
 /// What the artifact says it was made from.
-fn describe(wasm: &[u8], settings: &CompilerSettings, target: &Target) -> BuildDescription {
+fn describe(
+    wasm: &[u8],
+    settings: &CompilerSettings,
+    target: &Target,
+    collector: Option<Collector>,
+) -> BuildDescription {
     let CompilerSettings {
         // These are described as the target that they chose.
         target: _,
@@ -138,6 +160,8 @@ fn describe(wasm: &[u8], settings: &CompilerSettings, target: &Target) -> BuildD
         relaxed_simd_deterministic,
         consume_fuel,
         epoch_interruption,
+        // The description has a place of its own for the one that it chose.
+        collector: _,
         memory_reservation,
         memory_guard,
         memory_image_limit,
@@ -165,7 +189,7 @@ fn describe(wasm: &[u8], settings: &CompilerSettings, target: &Target) -> BuildD
         cpu_features: target.cpu_features(),
         wasm_features,
         settings: described,
-        collector: Collector::Null,
+        collector,
         wasm_sha256: Sha256::digest(wasm).into(),
     }
 }
@@ -206,6 +230,7 @@ fn assemble(
         traps: linked.traps,
         addresses: linked.addresses,
         exceptions: linked.exceptions,
+        stack_maps: linked.stack_maps,
         elements: bulk.elements,
         data: bulk.data,
         images: bulk.images,

@@ -9,6 +9,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::OptLevel;
 use precast_artifact::section::exceptions::{ExceptionTableBuilder, Handler};
 use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
+use precast_artifact::section::stack_maps::StackMapsBuilder;
 use precast_artifact::trap::Trap;
 
 use crate::CompileError;
@@ -34,6 +35,8 @@ pub(crate) struct LinkedCode {
     pub(crate) addresses: Vec<(u32, u32)>,
     /// The exception handlers of calls.
     pub(crate) exceptions: ExceptionTableBuilder,
+    /// Where frames hold references during calls.
+    pub(crate) stack_maps: StackMapsBuilder,
     /// What is left for the loader.
     pub(crate) relocations: Vec<Relocation>,
 }
@@ -91,6 +94,9 @@ pub(crate) fn link(
                 .iter()
                 .map(|&Handler { catch, offset }| Handler { catch, offset: start + offset });
             linked.exceptions.push(start + call.return_address, call.frame, handlers);
+        }
+        for (return_address, map) in &code.stack_maps {
+            linked.stack_maps.push(start + return_address, map);
         }
         for &reference in &code.references {
             let Reference { offset, kind, addend, target } = reference;
@@ -223,6 +229,8 @@ mod tests {
     use precast_artifact::section::exceptions::{Catch, ExceptionTable, Frame};
     use precast_config::{CompilerSettings, CpuChoice};
 
+    use precast_artifact::section::stack_maps::StackMap;
+
     use super::*;
     use crate::code::HandledCall;
     use crate::target::Target;
@@ -252,6 +260,8 @@ mod tests {
             }]
             .into(),
             handlers: [Handler { catch: Catch { tag: None, reference: false }, offset: 3 }].into(),
+            stack_maps: [(2, StackMap { frame_size: 16, references: vec![8] })].into(),
+            handles_references: true,
         }
     }
 

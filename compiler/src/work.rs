@@ -16,7 +16,7 @@ use cranelift_frontend::FunctionBuilderContext;
 use precast_artifact::index::DefinedFuncIndex;
 use wasmparser::FuncValidatorAllocations;
 
-use crate::code::CompiledFunction;
+use crate::code::{CompiledFunction, Translated};
 use crate::error::FunctionName;
 use crate::parsed::ParsedModule;
 use crate::symbol::Symbol;
@@ -253,7 +253,7 @@ impl<'a> Worker<'a> {
     fn compile(&mut self, piece: Symbol) -> Result<CompiledFunction, CompileError> {
         let Environment { module, isa, .. } = self.environment;
         self.context.clear();
-        let wasm_offset = match piece {
+        let translated = match piece {
             Symbol::Function(index) => Some(self.translate(index)?),
             _ => {
                 self.build_trampoline(piece, isa);
@@ -265,7 +265,7 @@ impl<'a> Worker<'a> {
             .compile(isa, &mut ControlPlane::default())
             .map_err(|error| CompileError::Codegen { function: name(), source: error.inner })?;
         let compiled = self.context.compiled_code().expect("it was just compiled");
-        let code = CompiledFunction::new(compiled, &self.context.func, wasm_offset)
+        let code = CompiledFunction::new(compiled, &self.context.func, translated)
             .map_err(|message| CompileError::Internal { function: name(), message })?;
         if let Symbol::Function(index) = piece
             && module.bodies[index.as_usize()].range().len() > LARGE_BODY
@@ -275,8 +275,8 @@ impl<'a> Worker<'a> {
         Ok(code)
     }
 
-    /// Validates and translates a function, and returns where its body begins.
-    fn translate(&mut self, index: DefinedFuncIndex) -> Result<u32, CompileError> {
+    /// Validates and translates a function.
+    fn translate(&mut self, index: DefinedFuncIndex) -> Result<Translated, CompileError> {
         let module = self.environment.module;
         let body = &module.bodies[index.as_usize()];
         let allocations = std::mem::take(&mut self.validator);
@@ -285,7 +285,8 @@ impl<'a> Worker<'a> {
         let translated =
             self.translator.translate(&self.environment, index, body, &mut validator, func);
         self.validator = validator.into_allocations();
-        translated.map(|()| body.range().start as u32)
+        let handles_references = translated?;
+        Ok(Translated { wasm_offset: body.range().start as u32, handles_references })
     }
 
     fn build_trampoline(&mut self, piece: Symbol, isa: &dyn TargetIsa) {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use precast_artifact::description::Collector;
+
 use crate::section::section;
 use crate::{UnknownChoice, WasmFeatures, choice};
 
@@ -30,6 +32,10 @@ section! {
         /// Whether code stops, or asks the host, when the engine's epoch reaches a store's
         /// deadline.
         epoch_interruption: bool as Switch = false;
+        /// How references are managed, and what they refer to is freed: `null`, `drc`, `copying`, or
+        /// `auto`, which takes `copying` for modules that can make structures or arrays and `drc`
+        /// for others.
+        collector: CollectorChoice as Choice = CollectorChoice::Auto;
         /// Address space that is reserved for a 32-bit memory, in bytes. Accesses below it need
         /// no bounds check.
         memory_reservation: u64 as Size = 4 << 30;
@@ -69,6 +75,16 @@ pub enum OptLevel {
     SpeedAndSize,
 }
 
+/// How references are managed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CollectorChoice {
+    /// What suits the module.
+    #[default]
+    Auto,
+    /// This one.
+    Fixed(Collector),
+}
+
 impl FromStr for CpuChoice {
     type Err = std::convert::Infallible;
 
@@ -89,6 +105,43 @@ impl fmt::Display for CpuChoice {
             CpuChoice::Baseline => "baseline",
             CpuChoice::Named(name) => name,
         })
+    }
+}
+
+impl CollectorChoice {
+    const ALL: &[CollectorChoice] = &[
+        CollectorChoice::Auto,
+        CollectorChoice::Fixed(Collector::Null),
+        CollectorChoice::Fixed(Collector::Drc),
+        CollectorChoice::Fixed(Collector::Copying),
+    ];
+
+    /// The name that settings use.
+    pub fn name(self) -> &'static str {
+        match self {
+            CollectorChoice::Auto => "auto",
+            CollectorChoice::Fixed(collector) => collector.name(),
+        }
+    }
+}
+
+impl From<Collector> for CollectorChoice {
+    fn from(collector: Collector) -> CollectorChoice {
+        CollectorChoice::Fixed(collector)
+    }
+}
+
+impl FromStr for CollectorChoice {
+    type Err = UnknownChoice;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        choice(name, Self::ALL, |choice| choice.name())
+    }
+}
+
+impl fmt::Display for CollectorChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

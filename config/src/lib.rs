@@ -20,7 +20,7 @@ mod section;
 
 pub use cache::{CacheMode, CacheSettings, Promotion};
 pub use choice::UnknownChoice;
-pub use compiler::{CompilerSettings, CpuChoice, OptLevel};
+pub use compiler::{CollectorChoice, CompilerSettings, CpuChoice, OptLevel};
 pub use features::{UnknownProposal, WasmFeatures};
 pub use runtime::RuntimeSettings;
 

@@ -14,6 +14,7 @@ use precast_artifact::module::Module;
 use precast_artifact::section::exceptions::ExceptionTableBuilder;
 use precast_artifact::section::functions::FunctionEntry;
 use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
+use precast_artifact::section::stack_maps::StackMapsBuilder;
 use precast_loader::{LoadError, Mapped, PageAligned, Placement, Sealed, StaticArtifact};
 
 fn description() -> BuildDescription {
@@ -27,7 +28,7 @@ fn description() -> BuildDescription {
         cpu_features: Vec::new(),
         wasm_features: Vec::new(),
         settings: Vec::new(),
-        collector: Collector::Null,
+        collector: Some(Collector::Null),
         wasm_sha256: [0; 32],
     }
 }
@@ -47,6 +48,7 @@ fn artifact(description: &BuildDescription, text: &[u8], relocations: Vec<Reloca
         traps: Vec::new(),
         addresses: Vec::new(),
         exceptions: ExceptionTableBuilder::default(),
+        stack_maps: StackMapsBuilder::default(),
         elements: Vec::new(),
         data: Vec::new(),
         images: vec![3; 4096],

@@ -3,9 +3,10 @@
 #[cfg(feature = "cache")]
 use std::sync::Arc;
 
+use precast_artifact::description::Collector;
 #[cfg(feature = "cache")]
 use precast_cache::Cache;
-use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings};
+use precast_config::{CollectorChoice, CompilerSettings, CpuChoice, OptLevel, RuntimeSettings};
 
 use crate::pool::InstanceAllocationStrategy;
 
@@ -19,6 +20,7 @@ pub struct Config {
     allocation_strategy: InstanceAllocationStrategy,
     #[cfg(feature = "cache")]
     cache: Option<Arc<Cache>>,
+    stress: bool,
 }
 
 /// Whether faults of wasm code are caught by signal handlers.
@@ -190,6 +192,36 @@ impl Config {
     pub fn epoch_interruption(&mut self, enable: bool) -> &mut Config {
         self.compiler.epoch_interruption = enable;
         self
+    }
+
+    /// How references are managed. With [`CollectorChoice::Auto`], which is the default, modules
+    /// get the collector that suits them, and a store the one of the first module in it that handles
+    /// references; choose one to have modules work together in a store that Auto keeps apart.
+    ///
+    /// An engine with a choice refuses artifacts that were compiled for another collector, unless
+    /// they handle no references.
+    pub fn collector(&mut self, collector: impl Into<CollectorChoice>) -> &mut Config {
+        self.compiler.collector = collector.into();
+        self
+    }
+
+    /// The collector of all stores, if that was chosen.
+    pub(crate) fn fixed_collector(&self) -> Option<Collector> {
+        match self.compiler.collector {
+            CollectorChoice::Auto => None,
+            CollectorChoice::Fixed(collector) => Some(collector),
+        }
+    }
+
+    /// Whether a collection happens wherever one can, which is slow, and finds faults.
+    #[doc(hidden)]
+    pub fn collect_at_every_safe_point(&mut self, enable: bool) -> &mut Config {
+        self.stress = enable;
+        self
+    }
+
+    pub(crate) fn is_stressed(&self) -> bool {
+        self.stress
     }
 
     /// Address space that is reserved for a 32-bit memory, in bytes.

@@ -102,6 +102,17 @@ pub enum LimitError {
         /// The most that there may be.
         limit: usize,
     },
+    /// The heap is full, even without its garbage.
+    #[error(
+        "resource limit exceeded: an object of {size} bytes does not fit the heap, which may hold \
+         {limit} bytes at most"
+    )]
+    Heap {
+        /// The size of the object, in bytes.
+        size: u32,
+        /// The most bytes that the heap may hold.
+        limit: usize,
+    },
     /// The limiter of the store refused a memory of this initial size.
     #[error("memory minimum size of {bytes} bytes exceeds memory limits")]
     Memory {
@@ -193,6 +204,17 @@ pub enum ModuleError {
         artifact: String,
         /// The engine's.
         engine: String,
+    },
+    /// It was compiled for another collector than what is in the store already.
+    #[error(
+        "the module was compiled for the collector `{artifact}`; the references of this store are \
+         managed by `{store}`: choose one collector for all modules of the store"
+    )]
+    StoreCollector {
+        /// The module's.
+        artifact: String,
+        /// The store's.
+        store: String,
     },
     /// It was compiled with another choice for a setting that the engine relies on.
     #[error(

@@ -35,6 +35,7 @@ impl Global {
         let StoreContextMut(store) = store.as_context_mut();
         let ty = ty.to_raw();
         let value = value.to_raw(&mut store.opaque, ty.content)?;
+        store.opaque.retain(ty.content, value);
         let own = OwnDefinition::new(VMGlobalDefinition { value });
         // SAFETY: freed with the data, which the store keeps until its end.
         let definition = unsafe { VmGlobal::new(own.pointer()) };
@@ -84,7 +85,11 @@ impl Global {
         if !ty.mutable {
             return Err(TypeError::Immutable.into());
         }
-        definition.set(value.to_raw(store, ty.content)?);
+        let value = value.to_raw(store, ty.content)?;
+        store.retain(ty.content, value);
+        let old = definition.get();
+        definition.set(value);
+        let _garbage = store.release(ty.content, old);
         Ok(())
     }
 }

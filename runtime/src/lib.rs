@@ -69,7 +69,7 @@ pub use func::{
 #[doc(hidden)]
 pub use func::{HostFuncOf, ValueStore};
 pub use global::Global;
-pub use heap::ExternRef;
+pub use heap::{ExternRef, Handle, OwnedRooted, RootScope};
 pub use instance::{Export, Extern, Instance};
 pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::{InstancePre, Linker};
@@ -85,8 +85,11 @@ pub use pool::{InstanceAllocationStrategy, PoolingAllocationConfig};
 pub use precast_artifact::container::{ContainedImage, NoneFits};
 #[cfg(feature = "signatures")]
 pub use precast_artifact::container::{KeyError, PublicKey, SecretKey, SignatureError};
+pub use precast_artifact::description::Collector;
 pub use precast_artifact::trap::Trap;
-pub use precast_config::{CompilerSettings, CpuChoice, OptLevel, RuntimeSettings, WasmFeatures};
+pub use precast_config::{
+    CollectorChoice, CompilerSettings, CpuChoice, OptLevel, RuntimeSettings, WasmFeatures,
+};
 pub use precast_loader::{LoadError, PageAligned, Placement, StaticArtifact};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
 pub use table::Table;
@@ -107,6 +110,7 @@ const _: () = {
     send_and_sync::<Linker<std::cell::Cell<u8>>>();
     send_and_sync::<InstancePre<std::cell::Cell<u8>>>();
     send_and_sync::<Store<u8>>();
+    send_and_sync::<(OwnedRooted<ExternRef>, OwnedRooted<ExnRef>)>();
     send_and_sync::<(Instance, Func, Memory, Table, Global, Tag, ExternRef, Extern, Val, Ref)>();
     send_and_sync::<TypedFunc<Option<Func>, i32>>();
     send_and_sync::<Error>();

@@ -72,7 +72,9 @@ pub trait ResourceLimiter: Send {
         DEFAULT_HOST_REFERENCES
     }
 
-    /// The most bytes that the exceptions may take which wasm or the host has references to.
+    /// The most bytes that the objects of the heap may take: structures, arrays, exceptions that
+    /// something refers to, and 16 bytes for each value of the host. The copying collector uses as
+    /// much once more while it copies.
     fn heap_size(&self) -> usize {
         DEFAULT_HEAP_SIZE
     }
@@ -155,7 +157,9 @@ impl StoreLimitsBuilder {
         self
     }
 
-    /// The most bytes that the exceptions may take which wasm or the host has references to.
+    /// The most bytes that the objects of the heap may take: structures, arrays, exceptions that
+    /// something refers to, and 16 bytes for each value of the host. The copying collector uses as
+    /// much once more while it copies.
     pub fn heap_size(mut self, bytes: usize) -> Self {
         self.0.heap_size = bytes;
         self

@@ -6,6 +6,7 @@ use precast_artifact::types as raw;
 use precast_artifact::vmcontext::VMTagDefinition;
 
 use crate::engine::Engine;
+use crate::heap::heap_references;
 use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreId, StoreOpaque, TagId};
 use crate::types::{Found, FuncType, TagType};
 use crate::vm::{OwnDefinition, VmTag};
@@ -21,6 +22,8 @@ pub struct Tag {
 pub(crate) struct TagData {
     type_id: u32,
     len: usize,
+    /// Which values are references into the heap.
+    references: Box<[usize]>,
     definition: VmTag,
     /// Where the definition is when it is in no VMContext.
     _own: Option<OwnDefinition<VMTagDefinition>>,
@@ -34,8 +37,7 @@ impl Tag {
         let own = OwnDefinition::new(VMTagDefinition { type_id });
         // SAFETY: freed with the data, which the store keeps until its end.
         let definition = unsafe { VmTag::new(own.pointer()) };
-        let len = ty.ty().raw().params.len();
-        let data = TagData { type_id, len, definition, _own: Some(own) };
+        let data = TagData { _own: Some(own), ..TagData::inline(ty.ty(), definition) };
         Tag { store: store.opaque.id(), id: store.opaque.tags.push(data) }
     }
 
@@ -63,9 +65,10 @@ impl Tag {
 impl TagData {
     /// A tag in a VMContext.
     pub(crate) fn inline(ty: &FuncType, definition: VmTag) -> TagData {
-        let (type_id, len) = (ty.id(), ty.raw().params.len());
+        let (type_id, params) = (ty.id(), &ty.raw().params);
         definition.set(type_id);
-        TagData { type_id, len, definition, _own: None }
+        let references = heap_references(params).collect();
+        TagData { type_id, len: params.len(), references, definition, _own: None }
     }
 
     /// The function type whose parameters are the values of its exceptions.
@@ -76,6 +79,11 @@ impl TagData {
     /// How many values its exceptions have.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Which of these are references into the heap.
+    pub(crate) fn references(&self) -> &[usize] {
+        &self.references
     }
 
     pub(crate) fn definition(&self) -> VmTag {

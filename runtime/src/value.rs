@@ -109,7 +109,8 @@ impl Val {
         })
     }
 
-    /// The raw form of a value that must be of type `ty`.
+    /// The raw form of a value that must be of type `ty`. Before code gets it, a reference must be
+    /// put on the heap's list.
     pub(crate) fn to_raw(self, store: &mut StoreOpaque, ty: raw::ValType) -> Result<ValRaw> {
         Ok(match (self, ty) {
             (Val::I32(value), raw::ValType::I32) => ValRaw::i32(value),
@@ -132,7 +133,7 @@ impl Val {
     /// # Safety
     ///
     /// It must be a value of this type that comes from the same store.
-    pub(crate) unsafe fn from_raw(store: &StoreOpaque, ty: raw::ValType, value: ValRaw) -> Val {
+    pub(crate) unsafe fn from_raw(store: &mut StoreOpaque, ty: raw::ValType, value: ValRaw) -> Val {
         match ty {
             raw::ValType::I32 => Val::I32(value.get_i32()),
             raw::ValType::I64 => Val::I64(value.get_i64()),
@@ -259,20 +260,20 @@ impl Ref {
                 return Err(mismatch(raw::ValType::Ref(ty), found));
             }
             Ref::Extern(reference) => {
-                Element::Ref(reference.map_or(0, |reference| reference.to_raw(store)))
+                Element::Ref(reference.map_or(0, |reference| reference.reference(store)))
             }
             Ref::Exn(Some(_)) if ty.heap == raw::HeapType::NoExn => {
                 return Err(mismatch(raw::ValType::Ref(ty), found));
             }
             Ref::Exn(reference) => {
-                Element::Ref(reference.map_or(0, |reference| reference.to_raw(store)))
+                Element::Ref(reference.map_or(0, |reference| reference.reference(store)))
             }
             Ref::Any => Element::Ref(0),
         })
     }
 
     /// The reference in an element of type `ty`.
-    pub(crate) fn from_element(store: &StoreOpaque, ty: raw::RefType, element: Element) -> Ref {
+    pub(crate) fn from_element(store: &mut StoreOpaque, ty: raw::RefType, element: Element) -> Ref {
         match (element, ty.heap) {
             (Element::Func(func), _) => Ref::Func(func.map(|func| Func::from_vm(store, func))),
             (Element::Ref(reference), raw::HeapType::Extern | raw::HeapType::NoExtern) => {

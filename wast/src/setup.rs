@@ -1,29 +1,39 @@
 //! The ways in which a script's modules get from wasm to running code.
 #![allow(unsafe_code, reason = "artifacts of this process's own making are loaded from a file")]
 
-use precast::{Config, CpuChoice, Engine, Module, OptLevel, Result, Store};
+use precast::{Collector, Config, CpuChoice, Engine, Module, OptLevel, Result, Store};
 
 /// How the modules of a script are compiled and loaded. A script must give the same outcome
 /// in each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Setup {
-    /// Compiled, and run without leaving memory.
+    /// Compiled, and run without leaving memory. References are counted.
     #[default]
     InMemory,
-    /// Compiled, written to a file as an artifact, and loaded from that file.
+    /// Compiled, written to a file as an artifact, and loaded from that file. Objects are copied.
     ThroughFile,
     /// Compiled without optimisation for the oldest processor of the architecture, with results
-    /// that are the same on all of them.
+    /// that are the same on all of them. No object is freed.
     Baseline,
     /// Compiled so that fuel and epochs can stop it, and run with plenty of both.
     Interruptible,
+    /// With references that are counted, and a collection wherever one can happen.
+    StressedDrc,
+    /// With objects that are copied, and a collection wherever one can happen.
+    StressedCopying,
 }
 
 impl Setup {
     /// Every setup.
-    pub const ALL: &[Setup] =
-        &[Setup::InMemory, Setup::ThroughFile, Setup::Baseline, Setup::Interruptible];
+    pub const ALL: &[Setup] = &[
+        Setup::InMemory,
+        Setup::ThroughFile,
+        Setup::Baseline,
+        Setup::Interruptible,
+        Setup::StressedDrc,
+        Setup::StressedCopying,
+    ];
 
     /// The name that reports use.
     pub fn name(self) -> &'static str {
@@ -32,13 +42,35 @@ impl Setup {
             Setup::ThroughFile => "through-file",
             Setup::Baseline => "baseline",
             Setup::Interruptible => "interruptible",
+            Setup::StressedDrc => "stressed-drc",
+            Setup::StressedCopying => "stressed-copying",
+        }
+    }
+
+    /// Whether the setup has something to say about a script: collections matter only to those
+    /// that have references.
+    pub fn concerns(self, script: &str) -> bool {
+        match self {
+            Setup::StressedDrc | Setup::StressedCopying => script.contains("ref"),
+            Setup::InMemory | Setup::ThroughFile | Setup::Baseline | Setup::Interruptible => true,
         }
     }
 
     /// Changes the settings that the setup is about.
     pub(crate) fn configure(self, config: &mut Config) {
+        // One for all modules of a script, whatever each of them does.
+        config.collector(match self {
+            Setup::InMemory | Setup::StressedDrc => Collector::Drc,
+            Setup::Baseline => Collector::Null,
+            Setup::ThroughFile | Setup::Interruptible | Setup::StressedCopying => {
+                Collector::Copying
+            }
+        });
         match self {
             Setup::InMemory | Setup::ThroughFile => {}
+            Setup::StressedDrc | Setup::StressedCopying => {
+                config.collect_at_every_safe_point(true);
+            }
             Setup::Baseline => {
                 config.cpu(CpuChoice::Baseline).cranelift_opt_level(OptLevel::None);
                 config.relaxed_simd_deterministic(true);
@@ -62,7 +94,11 @@ impl Setup {
     pub(crate) fn load(self, engine: &Engine, wasm: &[u8]) -> Result<Module> {
         let module = Module::from_binary(engine, wasm)?;
         match self {
-            Setup::InMemory | Setup::Baseline | Setup::Interruptible => Ok(module),
+            Setup::InMemory
+            | Setup::Baseline
+            | Setup::Interruptible
+            | Setup::StressedDrc
+            | Setup::StressedCopying => Ok(module),
             Setup::ThroughFile => {
                 let file = tempfile::NamedTempFile::new()?;
                 std::fs::write(file.path(), module.serialize()?)?;

@@ -141,9 +141,9 @@ impl World {
             Val::FuncRef(None) => Value::Null(Family::Func),
             Val::FuncRef(Some(_)) => Value::Func,
             Val::ExternRef(None) => Value::Null(Family::Extern),
-            Val::ExternRef(Some(reference)) => {
-                Value::Extern(reference.data(&self.store).downcast_ref::<u32>().copied())
-            }
+            Val::ExternRef(Some(reference)) => Value::Extern(
+                reference.data(&self.store).and_then(|value| value.downcast_ref()).copied(),
+            ),
             Val::AnyRef => Value::Null(Family::Any),
             Val::ExnRef(None) => Value::Null(Family::Exn),
             value => return Err(Problem::other(format!("unknown kind of value: {value:?}"))),

@@ -14,6 +14,7 @@ use crate::section::elements::Elements;
 use crate::section::exceptions::ExceptionTable;
 use crate::section::functions::FunctionTable;
 use crate::section::name;
+use crate::section::stack_maps::StackMaps;
 
 /// An artifact whose prefix was checked and decoded.
 #[derive(Clone, Debug)]
@@ -42,6 +43,9 @@ pub struct Sections<'a> {
     /// The exception handlers of each call that has any, by the return address as an offset in
     /// the text section.
     pub exceptions: ExceptionTable<'a>,
+    /// Where frames hold references, by the return address of the call they are in, as an offset
+    /// in the text section.
+    pub stack_maps: StackMaps<'a>,
     /// The names of functions and trampolines.
     pub symbols: Symbols<'a>,
     /// What the loader must patch, encoded.
@@ -265,6 +269,7 @@ impl<'a> ElfFile<'a> {
             traps: BlockTable::new(self.section(name::TRAPS)?),
             addresses: BlockTable::new(self.section(name::ADDRESSES)?),
             exceptions: ExceptionTable::new(self.section(name::EXCEPTIONS)?),
+            stack_maps: StackMaps::new(self.section(name::STACK_MAPS)?),
             symbols: Symbols { symbols, strings: self.section(name::STRINGS)? },
             relocations: self.section(name::RELOCATIONS)?,
             data: self.section(name::DATA)?,

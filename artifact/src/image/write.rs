@@ -13,6 +13,7 @@ use crate::module::Module;
 use crate::section::exceptions::ExceptionTableBuilder;
 use crate::section::functions::FunctionEntry;
 use crate::section::relocations::Relocation;
+use crate::section::stack_maps::StackMapsBuilder;
 use crate::section::{block_table, elements, functions, name, relocations};
 use crate::trap::Trap;
 
@@ -37,6 +38,8 @@ pub struct ImageParts<'a> {
     pub addresses: Vec<(u32, u32)>,
     /// The exception handlers of calls.
     pub exceptions: ExceptionTableBuilder,
+    /// Where frames hold references during calls.
+    pub stack_maps: StackMapsBuilder,
     /// The functions of element segments and table images.
     pub elements: Vec<Option<FuncIndex>>,
     /// The bytes of data segments.
@@ -94,6 +97,7 @@ pub fn write(parts: ImageParts<'_>) -> Vec<u8> {
         table(name::TRAPS, block_table::encode(&traps)),
         table(name::ADDRESSES, block_table::encode(&parts.addresses)),
         table(name::EXCEPTIONS, parts.exceptions.finish()),
+        table(name::STACK_MAPS, parts.stack_maps.finish()),
     ];
     let paged = [
         table(name::DATA, parts.data),

@@ -9,6 +9,7 @@ pub mod elements;
 pub mod exceptions;
 pub mod functions;
 pub mod relocations;
+pub mod stack_maps;
 
 mod leb128;
 
@@ -30,6 +31,8 @@ pub mod name {
     pub const ADDRESSES: &str = ".precast.addresses";
     /// The exception handlers of each call that has any.
     pub const EXCEPTIONS: &str = ".precast.exceptions";
+    /// Where frames hold references during calls.
+    pub const STACK_MAPS: &str = ".precast.stackmaps";
     /// The bytes of data segments.
     pub const DATA: &str = ".precast.data";
     /// Machine code.

@@ -1,5 +1,6 @@
 //! Which settings make another key, and which do not.
 
+use precast_artifact::description::Collector;
 use precast_config::{OptLevel, RuntimeSettings, Settings, WasmFeatures};
 
 use super::*;
@@ -49,6 +50,7 @@ fn every_setting_that_changes_code_changes_the_key_and_is_named() {
         relaxed_simd_deterministic: _,
         consume_fuel: _,
         epoch_interruption: _,
+        collector: _,
         memory_reservation: _,
         memory_guard: _,
         memory_image_limit: _,
@@ -64,6 +66,7 @@ fn every_setting_that_changes_code_changes_the_key_and_is_named() {
     assert_eq!(changed(|s| s.relaxed_simd_deterministic = true), ["relaxed-simd-deterministic"]);
     assert_eq!(changed(|s| s.consume_fuel = true), ["consume-fuel"]);
     assert_eq!(changed(|s| s.epoch_interruption = true), ["epoch-interruption"]);
+    assert_eq!(changed(|s| s.collector = Collector::Drc.into()), ["collector"]);
     assert_eq!(changed(|s| s.memory_reservation += 1), ["memory-reservation"]);
     assert_eq!(changed(|s| s.memory_guard += 1), ["memory-guard"]);
     assert_eq!(changed(|s| s.memory_image_limit += 1), ["memory-image-limit"]);

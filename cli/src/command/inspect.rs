@@ -9,7 +9,7 @@ use precast::artifact::image::Image;
 use precast::artifact::index::DefinedFuncIndex;
 use precast::artifact::module::{ExportItem, Module};
 use precast::artifact::types::EntityType;
-use precast::{Error, Result, SignatureError};
+use precast::{Collector, Error, Result, SignatureError};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -175,7 +175,7 @@ fn print_description(description: &BuildDescription, len: u64) {
     println!("target:        {}", target.triple);
     println!("CPU features:  {}", list(cpu_features));
     println!("proposals:     {}", list(wasm_features));
-    println!("collector:     {collector}");
+    println!("collector:     {}", collector.map_or("any", Collector::name));
     println!("wasm SHA-256:  {}", hex(wasm_sha256));
     println!(
         "runs here:     {}",
@@ -258,7 +258,7 @@ fn as_json(image: &Image<'_>, sections: &[(String, u64)], len: u64) -> Value {
         "target": target.triple,
         "cpu_features": cpu_features,
         "wasm_features": wasm_features,
-        "collector": collector.to_string(),
+        "collector": collector.map(Collector::name),
         "wasm_sha256": hex(wasm_sha256),
         "unfit": image.description.check_host().err().map(|reason| reason.to_string()),
         "settings": settings.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),

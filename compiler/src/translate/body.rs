@@ -5,9 +5,11 @@ use cranelift_codegen::ir::{
     Type, Value, ValueDef, types,
 };
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, Variable};
+use precast_artifact::description::Collector;
 use precast_artifact::trap::Trap;
+use precast_artifact::types as artifact;
 use smallvec::SmallVec;
-use wasmparser::BlockType;
+use wasmparser::{BlockType, ValType};
 
 use crate::module::BranchHint;
 use crate::signature::VECTOR;
@@ -17,6 +19,7 @@ use super::control::ControlStack;
 use super::extent::Extent;
 use super::instance::Instance;
 use super::interrupts::Interrupts;
+use super::references::{self, References};
 use super::values::ValueStack;
 
 /// A function body that is being translated: what the families of operators work on.
@@ -33,6 +36,10 @@ pub(super) struct Body<'a> {
     pub(super) interrupts: Interrupts,
     /// How much the function has become.
     pub(super) extent: Extent,
+    /// The collector that manages the references.
+    pub(super) collector: Collector,
+    /// What is known of the references that it handles.
+    pub(super) references: References,
 }
 
 /// Values that a branch passes to its target.
@@ -57,24 +64,37 @@ impl<'a> Body<'a> {
     }
 
     /// Declares the parameters of the function as its first locals.
-    pub(super) fn define_params(&mut self) {
+    pub(super) fn define_params(&mut self, types: &[artifact::ValType]) {
         let entry = self.instance.entry();
-        for index in Instance::HIDDEN_PARAMS..self.builder.block_params(entry).len() {
+        for (index, &ty) in (Instance::HIDDEN_PARAMS..).zip(types) {
             let value = self.builder.block_params(entry)[index];
-            let variable = self.builder.declare_var(self.builder.func.dfg.value_type(value));
+            let is_reference = matches!(ty, artifact::ValType::Ref(ty) if !ty.is_func());
+            let variable =
+                self.declare_local(self.builder.func.dfg.value_type(value), is_reference);
             self.builder.def_var(variable, value);
             self.extent.declare(1);
         }
     }
 
     /// Declares `count` more locals, zero or null at first.
-    pub(super) fn define_locals(&mut self, count: u32, ty: Type) {
+    pub(super) fn define_locals(&mut self, count: u32, ty: ValType) {
+        let is_reference = references::is_heap_reference(self, ty);
+        let ty = self.instance.value_type(ty);
         let zero = self.zero(ty);
         self.extent.declare(count as usize);
         for _ in 0..count {
-            let variable = self.builder.declare_var(ty);
+            let variable = self.declare_local(ty, is_reference);
             self.builder.def_var(variable, zero);
         }
+    }
+
+    fn declare_local(&mut self, ty: Type, is_reference: bool) -> Variable {
+        let variable = self.builder.declare_var(ty);
+        self.references.handled |= is_reference;
+        if is_reference && self.references.mapped {
+            self.builder.declare_var_needs_stack_map(variable);
+        }
+        variable
     }
 
     /// A local. Variables are declared in the order of locals, so they have their numbers.

@@ -7,7 +7,8 @@
 //! Validation and translation are one pass: an operator is translated right after the
 //! validator has accepted it, so that families need no checks of their own. The state of a
 //! translation is in three parts: the operands ([`values`]), the open blocks ([`control`])
-//! and what is known about the instance that the code will run in ([`instance`]).
+//! and what is known about the instance that the code will run in ([`instance`]). Which values are
+//! references is found out in one place ([`references`]).
 //! [`operator`] is the table from operators to the families in [`ops`].
 
 mod body;
@@ -19,6 +20,7 @@ mod interrupts;
 mod legacy_tries;
 mod operator;
 mod ops;
+mod references;
 mod regions;
 mod values;
 
@@ -28,6 +30,7 @@ mod tests;
 use cranelift_codegen::ir;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use precast_artifact::description::Collector;
 use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
 use precast_config::CompilerSettings;
 use wasmparser::{
@@ -45,6 +48,7 @@ use self::control::ControlStack;
 use self::extent::Extent;
 use self::instance::{Instance, Links};
 use self::interrupts::Interrupts;
+use self::references::References;
 use self::values::ValueStack;
 
 /// What every function of a module is translated with.
@@ -56,6 +60,8 @@ pub(crate) struct Environment<'a> {
     pub(crate) isa: &'a dyn TargetIsa,
     /// What else changes the code.
     pub(crate) settings: &'a CompilerSettings,
+    /// The collector that manages the references.
+    pub(crate) collector: Collector,
 }
 
 /// Translates one function after another, and keeps the memory it needs for that.
@@ -74,7 +80,8 @@ impl FunctionTranslator {
         FunctionTranslator::default()
     }
 
-    /// Translates the function `index` into `func`, which is empty.
+    /// Translates the function `index` into `func`, which is empty, and returns whether it handles
+    /// references into the heap.
     ///
     /// # Errors
     ///
@@ -87,7 +94,7 @@ impl FunctionTranslator {
         body: &FunctionBody<'_>,
         validator: &mut FuncValidator<ValidatorResources>,
         func: &mut ir::Function,
-    ) -> Result<(), CompileError> {
+    ) -> Result<bool, CompileError> {
         let module = environment.module;
         let function = module.function_index(index);
         func.name = ir::UserFuncName::User(Symbol::Function(index).to_user_name());
@@ -108,7 +115,7 @@ impl FunctionTranslator {
         function_body: &FunctionBody<'_>,
         validator: &mut FuncValidator<ValidatorResources>,
         func: &mut ir::Function,
-    ) -> Result<(), CompileError> {
+    ) -> Result<bool, CompileError> {
         self.values.clear();
         self.control.clear(environment.module.function_types[function.as_usize()]);
         let mut builder = FunctionBuilder::new(func, &mut self.builder);
@@ -120,9 +127,14 @@ impl FunctionTranslator {
             instance,
             interrupts: Interrupts::default(),
             extent: Extent::default(),
+            collector: environment.collector,
+            references: References {
+                handled: false,
+                mapped: environment.collector.needs_stack_maps(),
+            },
         };
 
-        body.define_params();
+        body.define_params(&environment.module.function_type(function).params);
         let locals = function_body.get_locals_reader()?;
         let reader = define_locals(&mut body, locals, validator)?;
         interrupts::enter(&mut body, environment.settings);
@@ -142,12 +154,14 @@ impl FunctionTranslator {
                 function: FunctionName { index: Some(function), name: None },
                 message: unsupported.to_string(),
             })?;
+            references::declare_operands(&mut body, validator);
             extent::check(&mut body)?;
         }
         reader.finish()?;
         self.operators = reader.into_allocations();
+        let handles_references = body.references.handled;
         body.builder.finalize(environment.isa.frontend_config());
-        Ok(())
+        Ok(handles_references)
     }
 }
 
@@ -162,7 +176,7 @@ fn define_locals<'wasm>(
         let (count, ty) = locals.read()?;
         // First, since it is what limits the number of locals.
         validator.define_locals(offset, count, ty)?;
-        body.define_locals(count, body.instance.value_type(ty));
+        body.define_locals(count, ty);
     }
     Ok(locals.get_binary_reader())
 }

@@ -24,6 +24,10 @@ pub(super) enum Region {
     Global(Entity),
     /// Fuel and epochs.
     Interrupts,
+    /// What code and collector share: counts of references, lists, and the room for new objects.
+    Collector,
+    /// What objects of the heap hold, except for the collector's part.
+    Objects,
 }
 
 /// Which memory, table or global.
@@ -82,6 +86,8 @@ impl Region {
             Region::Global(Entity::Own(index)) => (3, Entity::Own(index % GLOBAL_REGIONS)),
             Region::Global(Entity::Imported) => (3, Entity::Imported),
             Region::Interrupts => (4, Entity::Imported),
+            Region::Collector => (5, Entity::Imported),
+            Region::Objects => (6, Entity::Imported),
         };
         let position = match entity {
             Entity::Imported => 0,
@@ -94,6 +100,8 @@ impl Region {
         let (kind, entity) = match self {
             Region::Definitions => return Cow::Borrowed("definitions"),
             Region::Interrupts => return Cow::Borrowed("interrupts"),
+            Region::Collector => return Cow::Borrowed("collector"),
+            Region::Objects => return Cow::Borrowed("objects"),
             Region::Memory(entity) => ("memory", entity),
             Region::Table(entity) => ("table", entity),
             Region::Global(entity) => ("global", entity),

@@ -1,5 +1,7 @@
 //! The operands of wasm's stack machine, as values of the intermediate representation.
 
+use std::ops::Range;
+
 use cranelift_codegen::ir::Value;
 
 /// The operand stack of the function that is being translated.
@@ -9,6 +11,8 @@ use cranelift_codegen::ir::Value;
 #[derive(Default)]
 pub(super) struct ValueStack {
     values: Vec<Value>,
+    /// How many operands have been there all the time since someone asked for the new ones.
+    old: usize,
 }
 
 impl ValueStack {
@@ -34,7 +38,9 @@ impl ValueStack {
 
     /// Takes the top operand.
     pub(super) fn pop(&mut self) -> Value {
-        self.values.pop().expect("validation counts operands")
+        let value = self.values.pop().expect("validation counts operands");
+        self.old = self.old.min(self.values.len());
+        value
     }
 
     /// Takes the two top operands, deeper one first.
@@ -58,6 +64,7 @@ impl ValueStack {
     /// Drops operands until `len` remain.
     pub(super) fn truncate(&mut self, len: usize) {
         self.values.truncate(len);
+        self.old = self.old.min(self.values.len());
     }
 
     /// Drops the top `count` operands.
@@ -65,8 +72,19 @@ impl ValueStack {
         self.truncate(self.len() - count);
     }
 
+    /// The operand at a position, counted from the deepest one.
+    pub(super) fn at(&self, position: usize) -> Value {
+        self.values[position]
+    }
+
+    /// The positions of the operands that have been pushed since this was last asked for.
+    pub(super) fn take_new(&mut self) -> Range<usize> {
+        std::mem::replace(&mut self.old, self.values.len())..self.values.len()
+    }
+
     /// Drops everything.
     pub(super) fn clear(&mut self) {
         self.values.clear();
+        self.old = 0;
     }
 }

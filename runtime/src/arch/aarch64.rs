@@ -30,28 +30,6 @@ pub(crate) unsafe fn resume(Target { pc, sp, fp, payload }: Target) -> ! {
     }
 }
 
-/// Calls `use_it` with an address below which nothing is stored that the callers of this function
-/// hold, registers that calls preserve included.
-#[inline(never)]
-pub(crate) fn with_saved_registers<R>(use_it: impl FnOnce(usize) -> R) -> R {
-    let mut saved = [0u64; 10];
-    // SAFETY: stores to the array.
-    unsafe {
-        asm!(
-            "stp x19, x20, [{saved}]",
-            "stp x21, x22, [{saved}, #16]",
-            "stp x23, x24, [{saved}, #32]",
-            "stp x25, x26, [{saved}, #48]",
-            "stp x27, x28, [{saved}, #64]",
-            saved = in(reg) saved.as_mut_ptr(),
-            options(nostack, preserves_flags),
-        );
-    }
-    let result = use_it(saved.as_ptr().expose_provenance());
-    std::hint::black_box(&saved);
-    result
-}
-
 /// The program counter and the frame pointer at which a signal arrived.
 pub(crate) fn fault_registers(context: &ucontext_t) -> (usize, usize) {
     (context.uc_mcontext.pc as usize, context.uc_mcontext.regs[29] as usize)

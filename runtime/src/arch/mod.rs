@@ -6,9 +6,9 @@ mod aarch64;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::{fault_registers, redirect, resume, with_saved_registers};
+pub(crate) use aarch64::{fault_registers, redirect, resume};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{fault_registers, redirect, resume, with_saved_registers};
+pub(crate) use x86_64::{fault_registers, redirect, resume};
 
 /// Where generated code continues after an exception or a failure.
 pub(crate) struct Target {

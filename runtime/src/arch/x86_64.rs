@@ -30,28 +30,6 @@ pub(crate) unsafe fn resume(Target { pc, sp, fp, payload }: Target) -> ! {
     }
 }
 
-/// Calls `use_it` with an address below which nothing is stored that the callers of this function
-/// hold, registers that calls preserve included.
-#[inline(never)]
-pub(crate) fn with_saved_registers<R>(use_it: impl FnOnce(usize) -> R) -> R {
-    let mut saved = [0u64; 5];
-    // SAFETY: stores to the array.
-    unsafe {
-        asm!(
-            "mov [{saved}], rbx",
-            "mov [{saved} + 8], r12",
-            "mov [{saved} + 16], r13",
-            "mov [{saved} + 24], r14",
-            "mov [{saved} + 32], r15",
-            saved = in(reg) saved.as_mut_ptr(),
-            options(nostack, preserves_flags),
-        );
-    }
-    let result = use_it(saved.as_ptr().expose_provenance());
-    std::hint::black_box(&saved);
-    result
-}
-
 /// The program counter and the frame pointer at which a signal arrived.
 pub(crate) fn fault_registers(context: &ucontext_t) -> (usize, usize) {
     let registers = &context.uc_mcontext.gregs;

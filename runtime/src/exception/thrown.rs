@@ -1,12 +1,11 @@
 //! An exception as an error.
 
 use std::fmt;
-use std::sync::Arc;
 
-use super::objects::Hold;
-use super::{ExnRef, field, make, pending_object};
+use super::{ExnRef, field, make, pending_object, tag};
 use crate::error::Result;
-use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreId, StoreOpaque, VmStore};
+use crate::heap::OwnedRooted;
+use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreOpaque, VmStore};
 use crate::tag::Tag;
 use crate::types::TagType;
 use crate::value::Val;
@@ -26,10 +25,8 @@ use crate::value::Val;
 /// ```
 #[derive(Clone)]
 pub struct ThrownException {
-    store: StoreId,
-    reference: u32,
+    object: OwnedRooted<ExnRef>,
     ty: TagType,
-    _hold: Arc<Hold>,
 }
 
 impl ThrownException {
@@ -40,15 +37,14 @@ impl ThrownException {
     /// When the values are not those that the tag asks for, or the store's heap is full.
     pub fn new(mut store: impl AsContextMut, tag: &Tag, fields: &[Val]) -> Result<ThrownException> {
         let StoreContextMut(store) = store.as_context_mut();
-        let reference = make(store, *tag, fields)?;
-        Ok(ThrownException::of(&mut store.opaque, reference))
+        let object = make(store, *tag, fields)?;
+        Ok(ThrownException::of(&mut store.opaque, object))
     }
 
     /// The exception's tag.
     pub fn tag(&self, store: impl AsContext) -> Tag {
         let store = store.as_context().opaque();
-        let (tag, _) = store.exceptions.get(self.to_raw(store));
-        Tag::from_id(store, tag)
+        Tag::from_id(store, tag(store, self.object.reference(store)))
     }
 
     /// The value at `index`.
@@ -56,22 +52,20 @@ impl ThrownException {
     /// # Errors
     ///
     /// When the exception has fewer values.
-    pub fn field(&self, store: impl AsContext, index: usize) -> Result<Val> {
-        let store = store.as_context().opaque();
-        field(store, self.to_raw(store), index)
+    pub fn field(&self, mut store: impl AsContextMut, index: usize) -> Result<Val> {
+        let StoreContextMut(store) = store.as_context_mut();
+        let object = self.object.reference(&store.opaque);
+        field(&mut store.opaque, object, index)
     }
 
-    /// A reference to the exception, which from now on stays as long as its store.
-    pub fn exception(&self, store: impl AsContext) -> ExnRef {
-        let store = store.as_context().opaque();
-        ExnRef::pin(store, self.to_raw(store))
+    /// A reference to the exception.
+    pub fn exception(&self, store: impl AsContextMut) -> ExnRef {
+        self.object.to_rooted(store)
     }
 
-    pub(super) fn of(store: &mut StoreOpaque, reference: u32) -> ThrownException {
-        let hold = store.exceptions.hold(reference);
-        let (tag, _) = store.exceptions.get(reference);
-        let ty = TagType::new(store.tags[tag].ty(store.engine()));
-        ThrownException { store: store.id(), reference, ty, _hold: hold }
+    pub(super) fn of(store: &mut StoreOpaque, object: u32) -> ThrownException {
+        let ty = TagType::new(store.tags[tag(store, object)].ty(store.engine()));
+        ThrownException { object: OwnedRooted::of(store, object), ty }
     }
 
     /// The exception that is being thrown.
@@ -80,18 +74,16 @@ impl ThrownException {
     ///
     /// When it does not exist yet, and the store's heap is full.
     pub(crate) fn pending(store: &mut dyn VmStore) -> Result<ThrownException> {
-        let reference = pending_object(store)?;
-        Ok(ThrownException::of(store.opaque_mut(), reference))
+        let object = pending_object(store)?;
+        let store = store.opaque_mut();
+        let thrown = ThrownException::of(store, object);
+        store.exceptions.deliver();
+        Ok(thrown)
     }
 
     /// The object, if it is one of this store.
     pub(crate) fn of_store(&self, store: &StoreOpaque) -> Option<u32> {
-        (self.store == store.id()).then_some(self.reference)
-    }
-
-    fn to_raw(&self, store: &StoreOpaque) -> u32 {
-        store.check(self.store);
-        self.reference
+        (self.object.store() == store.id()).then(|| self.object.reference(store))
     }
 }
 

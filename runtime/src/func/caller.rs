@@ -39,6 +39,11 @@ impl<'a, T: 'static> Caller<'a, T> {
         &mut self.store.data
     }
 
+    /// Frees garbage: see [`Store::gc`](crate::Store::gc).
+    pub fn gc(&mut self) {
+        drop(self.store.opaque.collect());
+    }
+
     /// The store's engine.
     pub fn engine(&self) -> &Engine {
         self.store.opaque.engine()

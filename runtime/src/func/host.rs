@@ -185,11 +185,27 @@ pub(super) unsafe fn call<T: 'static, F>(
         // the store to it until it returns. The instance is alive while it calls.
         let (store, instance) =
             unsafe { (store.cast::<StoreInner<T>>().as_mut(), instance_of(caller)) };
-        run(&context.body.function, Caller::new(store, instance))
+        let height = store.opaque.roots.height();
+        let scope = Scope { store, height };
+        run(&context.body.function, Caller::new(&mut *scope.store, instance))
     }));
     match outcome {
         Ok(Ok(())) => true,
         failed => note(failed),
+    }
+}
+
+/// The scope of the handles that a host function gets and makes.
+struct Scope<'a, T: 'static> {
+    store: &'a mut StoreInner<T>,
+    /// How many handles there were before.
+    height: usize,
+}
+
+impl<T: 'static> Drop for Scope<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.store.opaque.end_scope(self.height);
     }
 }
 

@@ -54,7 +54,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         unsafe {
             params.store(&mut ValueStore(&mut store.opaque), values);
             invoke(store, self.func.func.get(), values, len)?;
-            Ok(R::load(&ValueStore(&mut store.opaque), values))
+            Ok(R::load(&mut ValueStore(&mut store.opaque), values))
         }
     }
 }

@@ -30,7 +30,7 @@ pub unsafe trait WasmTy: Sized + Send {
     ///
     /// The value must be of the type `ty` and come from this store.
     #[doc(hidden)]
-    unsafe fn from_raw(store: &ValueStore<'_>, value: ValRaw) -> Self;
+    unsafe fn from_raw(store: &mut ValueStore<'_>, value: ValRaw) -> Self;
 }
 
 /// A list of [`WasmTy`]s: one of them, or a tuple.
@@ -55,7 +55,7 @@ pub unsafe trait ValueList: Sized {
     ///
     /// `COUNT` values of the right types, from this store, must be there.
     #[doc(hidden)]
-    unsafe fn load(store: &ValueStore<'_>, values: *const ValRaw) -> Self;
+    unsafe fn load(store: &mut ValueStore<'_>, values: *const ValRaw) -> Self;
 }
 
 /// What a [`TypedFunc`](crate::TypedFunc) takes.
@@ -113,7 +113,7 @@ macro_rules! numbers {
             }
 
             #[inline]
-            unsafe fn from_raw(_: &ValueStore<'_>, value: ValRaw) -> Self {
+            unsafe fn from_raw(_: &mut ValueStore<'_>, value: ValRaw) -> Self {
                 value.$read() as $rust
             }
         }
@@ -142,7 +142,7 @@ unsafe impl WasmTy for Option<Func> {
     }
 
     #[inline]
-    unsafe fn from_raw(store: &ValueStore<'_>, value: ValRaw) -> Self {
+    unsafe fn from_raw(store: &mut ValueStore<'_>, value: ValRaw) -> Self {
         // SAFETY: the caller promises a reference of this store.
         let func = unsafe { VmFunc::from_raw(value.get_u64()) };
         func.map(|func| Func::from_vm(store.0, func))
@@ -161,7 +161,7 @@ unsafe impl WasmTy for Func {
     }
 
     #[inline]
-    unsafe fn from_raw(store: &ValueStore<'_>, value: ValRaw) -> Self {
+    unsafe fn from_raw(store: &mut ValueStore<'_>, value: ValRaw) -> Self {
         // SAFETY: the caller promises a reference of this store.
         let func = unsafe { Option::<Func>::from_raw(store, value) };
         func.expect("a reference that cannot be null is not null")
@@ -180,7 +180,7 @@ unsafe impl WasmTy for Option<ExternRef> {
     }
 
     #[inline]
-    unsafe fn from_raw(store: &ValueStore<'_>, value: ValRaw) -> Self {
+    unsafe fn from_raw(store: &mut ValueStore<'_>, value: ValRaw) -> Self {
         ExternRef::from_raw(store.0, value.get_u32())
     }
 }
@@ -197,7 +197,7 @@ unsafe impl WasmTy for ExternRef {
     }
 
     #[inline]
-    unsafe fn from_raw(store: &ValueStore<'_>, value: ValRaw) -> Self {
+    unsafe fn from_raw(store: &mut ValueStore<'_>, value: ValRaw) -> Self {
         // SAFETY: the caller promises a reference of this store.
         let reference = unsafe { Option::<ExternRef>::from_raw(store, value) };
         reference.expect("a reference that cannot be null is not null")
@@ -220,7 +220,7 @@ unsafe impl<A: WasmTy> ValueList for A {
     }
 
     #[inline]
-    unsafe fn load(store: &ValueStore<'_>, values: *const ValRaw) -> Self {
+    unsafe fn load(store: &mut ValueStore<'_>, values: *const ValRaw) -> Self {
         // SAFETY: the caller promises one value of this type and store.
         unsafe { A::from_raw(store, values.read()) }
     }
@@ -245,7 +245,7 @@ macro_rules! tuples {
 
             #[inline]
             #[allow(unused_variables, clippy::unused_unit)]
-            unsafe fn load(store: &ValueStore<'_>, values: *const ValRaw) -> Self {
+            unsafe fn load(store: &mut ValueStore<'_>, values: *const ValRaw) -> Self {
                 // SAFETY: the caller promises values of these types and this store.
                 ($(unsafe { $ty::from_raw(store, values.add($index).read()) },)*)
             }

@@ -65,8 +65,9 @@ macro_rules! into_func {
                     // made for this `T` and `F`, their instance, and values of its type.
                     unsafe {
                         call::<T, F>(callee, caller, |function, mut caller| {
-                            let store = ValueStore(&mut caller.store().opaque);
-                            let ($($ty,)*) = <($($ty,)*)>::load(&store, values);
+                            let mut store = ValueStore(&mut caller.store().opaque);
+                            let ($($ty,)*) = <($($ty,)*)>::load(&mut store, values);
+                            caller.store().opaque.safe_point();
                             let result = function(caller.reborrow(), $($ty),*).into_fallible()?;
                             result.store(&mut ValueStore(&mut caller.store().opaque), values);
                             Ok(())
@@ -136,7 +137,8 @@ where
     unsafe {
         call::<T, Dynamic<F>>(callee, caller, |dynamic, mut caller| {
             let ty = dynamic.ty.raw();
-            let params = load_values(&caller.store().opaque, &ty.params, values);
+            let params = load_values(&mut caller.store().opaque, &ty.params, values);
+            caller.store().opaque.safe_point();
             let mut results: Vec<Val> = dynamic
                 .ty
                 .results()
@@ -152,13 +154,13 @@ where
 ///
 /// Values of these types and this store must be there.
 pub(super) unsafe fn load_values(
-    store: &StoreOpaque,
+    store: &mut StoreOpaque,
     types: &[raw::ValType],
     values: Values,
 ) -> Vec<Val> {
     let load = |(i, &ty)| {
         // SAFETY: the caller promises a value of the type there.
-        unsafe { Val::from_raw(store, ty, values.add(i).read()) }
+        unsafe { Val::from_raw(&mut *store, ty, values.add(i).read()) }
     };
     types.iter().enumerate().map(load).collect()
 }
@@ -178,6 +180,7 @@ pub(super) unsafe fn store_values(
     }
     for (i, (&ty, &value)) in types.iter().zip(list).enumerate() {
         let value = value.to_raw(store, ty)?;
+        store.list(ty, value);
         // SAFETY: the caller promises room for it.
         unsafe { values.add(i).write(value) };
     }

@@ -1,82 +1,233 @@
-//! What references other than functions point to: a store's heap of 32-bit references.
+//! What references other than functions point to: a store's heap.
 //!
-//! 0 is null, and the low bit of a reference is reserved for 31-bit integers. How long a
-//! value lives is up to the collector, which is part of what code is compiled for; there is one
-//! so far, which never frees anything before the store goes.
+//! References are 32-bit offsets into address space of the store's own; 0 is null, and the low
+//! bit marks integers of 31 bits. How room is found for objects, and when they are freed, is up to
+//! the collector: see [`Collector`] and the files [`drc`] and [`copying`]. Code is compiled for
+//! one, so a store has the same one all its life, from the time that the first code which handles
+//! references, or the first reference of the host, comes to it.
+//!
+//! Only allocation and [`Store::gc`](crate::Store::gc) collect. A reference that Rust code holds
+//! across either must be a [`Root`], in the store's own places, or be passed along.
 
-mod null;
+mod allocation;
+mod bump;
+mod collection;
+mod copying;
+mod drc;
+mod externref;
+mod hosts;
+mod layouts;
+mod rooms;
+mod roots;
+mod space;
 
-use std::any::Any;
-
-pub(crate) use null::NullHeap as Heap;
+pub(crate) use allocation::allocate;
+pub(crate) use collection::heap_references;
+pub use externref::ExternRef;
+pub(crate) use layouts::{EXCEPTION_LEN, EXCEPTION_TAG, EXCEPTION_VALUES, exception_size};
+pub use roots::{Handle, OwnedRooted, RootScope};
+pub(crate) use roots::{Root, Roots, handle};
 
 use precast_artifact::description::Collector;
+use precast_artifact::object::{HOST_OBJECT, I31_BIT, OBJECT_TYPE};
 
-use crate::error::{LimitError, Result};
-use crate::limits::DEFAULT_HOST_REFERENCES;
-use crate::store::{AsContextMut, StoreContext, StoreContextMut, StoreId, StoreOpaque, VmStore};
+use self::bump::Bump;
+use self::drc::Drc;
+use self::hosts::{HostValue, HostValues};
+use self::layouts::{HOST_NUMBER, Layouts, Shape};
+use self::space::Space;
+use crate::engine::Engine;
+use crate::error::ModuleError;
+use crate::store::{Shared, TagId};
 
-/// The collector of this build's stores.
-pub(crate) const COLLECTOR: Collector = Collector::Null;
+/// The granularity in which a heap grows.
+const PAGE: usize = 64 << 10;
 
-/// A reference to a value of the host that wasm can hold but not look into: an `externref` that is
-/// not null. It stays valid as long as its store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExternRef {
-    store: StoreId,
-    reference: u32,
+/// Values of the host that nothing refers to any more. They are dropped by whoever gets them when
+/// the heap is in order again: dropping them runs code of the host, which can panic.
+pub(crate) type Garbage = Vec<HostValue>;
+
+/// The objects of a store.
+pub(crate) struct Heap {
+    shared: Shared,
+    /// Reserved when the first object needs it.
+    space: Option<Space>,
+    policy: Policy,
+    hosts: HostValues,
+    layouts: Layouts,
+    /// Whether a collection happens wherever one can.
+    stress: bool,
 }
 
-impl ExternRef {
-    /// Gives a value to the store, and returns a reference to it.
+/// How the objects are managed.
+enum Policy {
+    /// That is open.
+    Undecided,
+    Null(Bump),
+    Drc(Drc),
+    Copying(Bump),
+}
+
+/// Whether a reference is one to an object: neither null nor an integer.
+pub(crate) fn is_object(reference: u32) -> bool {
+    reference != 0 && reference & I31_BIT == 0
+}
+
+impl Heap {
+    /// A heap without objects, for the store with this shared part.
+    pub(crate) fn new(shared: Shared, engine: &Engine) -> Heap {
+        let mut heap = Heap {
+            shared,
+            space: None,
+            policy: Policy::Undecided,
+            hosts: HostValues::default(),
+            layouts: Layouts::new(engine),
+            stress: engine.config().is_stressed(),
+        };
+        if let Some(collector) = engine.config().fixed_collector() {
+            heap.decide(collector);
+        }
+        heap
+    }
+
+    /// The collector, if it is known which one.
+    pub(crate) fn collector(&self) -> Option<Collector> {
+        match self.policy {
+            Policy::Undecided => None,
+            Policy::Null(_) => Some(Collector::Null),
+            Policy::Drc(_) => Some(Collector::Drc),
+            Policy::Copying(_) => Some(Collector::Copying),
+        }
+    }
+
+    /// Has the references managed by this collector from now on, which code was compiled for.
     ///
     /// # Errors
     ///
-    /// When the store holds as many as it may.
-    pub fn new(
-        mut store: impl AsContextMut,
-        value: impl Any + Send + Sync + 'static,
-    ) -> Result<ExternRef> {
-        let StoreContextMut(store) = store.as_context_mut();
-        let (store, limiter) = store.parts();
-        let limit = limiter.map_or(DEFAULT_HOST_REFERENCES, |limiter| limiter.host_references());
-        let limit = limit.min(DEFAULT_HOST_REFERENCES);
-        let full = LimitError::Count { what: "host references", limit };
-        if store.heap.len() >= limit {
-            return Err(full.into());
+    /// When they are managed by another one already.
+    pub(crate) fn choose(&mut self, collector: Collector) -> Result<(), ModuleError> {
+        match self.collector() {
+            None => {
+                self.decide(collector);
+                Ok(())
+            }
+            Some(known) if known == collector => Ok(()),
+            Some(known) => {
+                let (artifact, store) = (collector.to_string(), known.to_string());
+                Err(ModuleError::StoreCollector { artifact, store })
+            }
         }
-        let reference = store.heap.insert(Box::new(value)).ok_or(full)?;
-        Ok(ExternRef { store: store.id(), reference })
     }
 
-    /// The value.
-    pub fn data<'a, T: 'static>(
-        &self,
-        store: impl Into<StoreContext<'a, T>>,
-    ) -> &'a (dyn Any + Send + Sync) {
-        let store = store.into().opaque();
-        let value = store.heap.get(self.to_raw(store));
-        value.expect("references of a store point to its values")
+    fn decide(&mut self, collector: Collector) {
+        let (shared, ask) = (self.shared, self.stress);
+        self.policy = match collector {
+            Collector::Null => Policy::Null(Bump::new(shared, false)),
+            Collector::Drc => Policy::Drc(Drc::new(shared, ask)),
+            Collector::Copying => Policy::Copying(Bump::new(shared, ask)),
+        };
     }
 
-    /// The value, to be changed.
-    pub fn data_mut<'a, T: 'static>(
-        &self,
-        store: impl Into<StoreContextMut<'a, T>>,
-    ) -> &'a mut (dyn Any + Send + Sync) {
-        let StoreContextMut(store) = store.into();
-        let reference = self.to_raw(&store.opaque);
-        let value = store.opaque.heap.get_mut(reference);
-        value.expect("references of a store point to its values")
+    /// Whether a collection happens wherever one can.
+    #[inline]
+    pub(crate) fn is_stressed(&self) -> bool {
+        self.stress
     }
 
-    pub(crate) fn to_raw(self, store: &StoreOpaque) -> u32 {
-        store.check(self.store);
-        self.reference
+    /// Says which values of exceptions with a tag are references into the heap, before there is
+    /// such an exception.
+    pub(crate) fn add_tag(&mut self, tag: TagId, references: &[usize]) {
+        self.layouts.add_tag(tag, references);
     }
 
-    /// The reference in a raw value; `None` for null.
-    pub(crate) fn from_raw(store: &StoreOpaque, reference: u32) -> Option<ExternRef> {
-        (reference != 0).then_some(ExternRef { store: store.id(), reference })
+    /// The type of an object: an engine-wide index, or one of the reserved numbers.
+    pub(crate) fn type_of(&self, object: u32) -> u32 {
+        self.read(object + OBJECT_TYPE)
+    }
+
+    /// The word at a place of an object.
+    pub(crate) fn read(&self, at: u32) -> u32 {
+        self.objects().read(at)
+    }
+
+    /// Writes a word that is no reference.
+    pub(crate) fn write(&mut self, at: u32, value: u32) {
+        self.objects_mut().write(at, value);
+    }
+
+    /// Reads bytes of an object.
+    pub(crate) fn read_bytes(&self, at: u32, bytes: &mut [u8]) {
+        self.objects().read_bytes(at, bytes);
+    }
+
+    /// Writes bytes of an object that are no reference.
+    pub(crate) fn write_bytes(&mut self, at: u32, bytes: &[u8]) {
+        self.objects_mut().write_bytes(at, bytes);
+    }
+
+    /// Notes that a reference has been stored where none was before.
+    #[inline]
+    pub(crate) fn retain(&mut self, reference: u32) {
+        if let Policy::Drc(_) = self.policy
+            && is_object(reference)
+        {
+            drc::retain(self.objects_mut(), reference);
+        }
+    }
+
+    /// Notes that a reference has been overwritten, after another one was retained in its place.
+    #[inline]
+    #[must_use]
+    pub(crate) fn release(&mut self, reference: u32) -> Garbage {
+        if let Policy::Drc(_) = self.policy
+            && is_object(reference)
+            && drc::release(self.objects_mut(), reference)
+        {
+            return self.free(reference);
+        }
+        Garbage::new()
+    }
+
+    /// Notes that generated code gets hold of a reference.
+    #[inline]
+    pub(crate) fn list(&mut self, reference: u32) {
+        if let (Policy::Drc(drc), Some(space)) = (&mut self.policy, &mut self.space)
+            && is_object(reference)
+        {
+            drc.list(space, reference);
+        }
+    }
+
+    /// Frees an object that is counted and that nothing refers to, and what only it referred to.
+    pub(crate) fn free(&mut self, object: u32) -> Garbage {
+        let mut garbage = Garbage::new();
+        let (Policy::Drc(drc), Some(space)) = (&mut self.policy, &mut self.space) else {
+            return garbage;
+        };
+        let mut dead = vec![object];
+        while let Some(object) = dead.pop() {
+            let Shape { size, references } = self.layouts.shape(space, object);
+            if space.read(object + OBJECT_TYPE) == HOST_OBJECT {
+                garbage.extend(self.hosts.remove(space.read(object + HOST_NUMBER)));
+            }
+            for index in 0..references.len() {
+                let reference = space.read(object + references.at(index));
+                if is_object(reference) && drc::release(space, reference) {
+                    dead.push(reference);
+                }
+            }
+            drc.rooms.free(space, object, size);
+        }
+        garbage
+    }
+
+    fn objects(&self) -> &Space {
+        self.space.as_ref().expect(NO_OBJECTS)
+    }
+
+    fn objects_mut(&mut self) -> &mut Space {
+        self.space.as_mut().expect(NO_OBJECTS)
     }
 }
+
+const NO_OBJECTS: &str = "there are no references to objects before there is an object";

@@ -34,11 +34,11 @@ pub(super) unsafe fn throw(
     let tag = store.instances[instance].tag(TagIndex(tag)).ok_or(DAMAGED)?;
     // SAFETY: the caller's promise; code keeps the values in its frame.
     let values = unsafe { slice::from_raw_parts(values, store.tags[tag].len()) };
-    store.exceptions.throw_values(tag, values);
+    store.throw_values(tag, values);
     Ok(Thrown)
 }
 
 pub(super) fn throw_ref(mut context: Context<'_>, exception: u32) -> Result<Thrown> {
-    context.opaque().exceptions.throw_object(exception);
+    context.opaque().throw_object(exception);
     Ok(Thrown)
 }

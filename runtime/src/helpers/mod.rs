@@ -6,6 +6,7 @@
 #![allow(unsafe_code)] // Called by generated code.
 
 mod exceptions;
+mod heap;
 mod interrupts;
 mod memory;
 mod table;
@@ -123,6 +124,7 @@ unsafe fn run<O: Outcome>(
 /// The functions behind the shims.
 mod functions {
     pub(super) use super::exceptions::{throw, throw_ref};
+    pub(super) use super::heap::{gc_allocate, gc_list, gc_release};
     pub(super) use super::interrupts::{new_epoch, out_of_fuel};
     pub(super) use super::memory::{
         data_drop, memory_atomic_notify, memory_atomic_wait32, memory_atomic_wait64, memory_copy,

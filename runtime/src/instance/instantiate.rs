@@ -56,6 +56,9 @@ fn build(store: &mut dyn VmStore, module: &Module, imports: &[Extern]) -> Result
     };
     // From here on the module's code can be referred to from anywhere in the store, even if
     // instantiation fails.
+    if let Some(collector) = module.description().collector {
+        opaque.heap.choose(collector)?;
+    }
     opaque.add_module(module);
     let id = opaque.instances.next();
     let info = module.info();
@@ -234,6 +237,7 @@ fn make_globals(store: &mut StoreOpaque, module: &Module, id: InstanceId) -> Res
         let index = GlobalIndex(index as u32);
         let definition = store.instances[id].vmctx.own_global(index).ok_or(DAMAGED)?;
         definition.set(value);
+        store.retain(ty.content, value);
         let global = store.globals.push(GlobalData::inline(ty, definition));
         store.instances[id].globals.push(global);
     }
@@ -249,9 +253,10 @@ fn initialize_tables(store: &mut StoreOpaque, module: &Module, id: InstanceId) -
         let null = store.tables[table].null();
         let value = const_expr::element(store, id, initial, null)?;
         if value != null {
-            let data = &mut store.tables[table];
+            let data = &store.tables[table];
             let image = data.image().map_or(0, |image| u64::from(image.functions.len));
-            (image.min(data.len())..data.len()).for_each(|i| data.set(i as usize, value));
+            let uncovered = image.min(data.len())..data.len();
+            uncovered.for_each(|i| store.table_set(table, i as usize, value));
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Address space of this process: the only file of the runtime that maps memory.
 #![allow(unsafe_code)] // mmap and mprotect.
 
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 
@@ -23,7 +24,7 @@ unsafe impl Sync for Reservation {}
 impl Reservation {
     /// Reserves `len` bytes, of which the first `accessible` can be used and are zero. Both are
     /// rounded up to whole pages.
-    pub(super) fn new(len: usize, accessible: usize) -> Result<Reservation, Errno> {
+    pub(crate) fn new(len: usize, accessible: usize) -> Result<Reservation, Errno> {
         let accessible = round_up(accessible).ok_or(Errno::NOMEM)?;
         let len = round_up(len).ok_or(Errno::NOMEM)?.max(accessible).max(page_size());
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
@@ -40,7 +41,7 @@ impl Reservation {
         Reservation { start: NonNull::dangling(), len: 0, accessible: 0 }
     }
 
-    pub(super) fn start(&self) -> *mut u8 {
+    pub(crate) fn start(&self) -> *mut u8 {
         self.start.as_ptr()
     }
 
@@ -96,6 +97,16 @@ impl Reservation {
             self.accessible = 0;
         }
         Ok(())
+    }
+
+    /// Makes a range usable whose borders are rounded outwards to whole pages. It does not count as
+    /// the first part, which the other functions are about.
+    pub(crate) fn make_range_accessible(&mut self, range: Range<usize>) -> Result<(), Errno> {
+        let start = range.start - range.start % page_size();
+        let end = round_up(range.end).filter(|&end| end <= self.len).ok_or(Errno::NOMEM)?;
+        let flags = MprotectFlags::READ | MprotectFlags::WRITE;
+        // SAFETY: the pages lie inside of the reservation.
+        unsafe { mm::mprotect(self.start.as_ptr().add(start).cast(), end - start, flags) }
     }
 
     /// Replaces the usable pages from `at` on by `len` bytes of a file, copy-on-write. `at`, `len`

@@ -37,7 +37,6 @@ pub use source::SourceError;
 
 use crate::engine::Engine;
 use crate::error::{Error, ModuleError, Result};
-use crate::heap::COLLECTOR;
 use crate::trap::{self, CodeRange};
 use crate::types::{ExportType, ExternType, ImportType, map_ref_type, map_val_type};
 
@@ -84,9 +83,11 @@ impl Module {
     ) -> Result<Module> {
         let mapped = if options.verify { mapped.verify()? } else { mapped };
         let mapped = mapped.relocate(libcalls::address)?.seal()?;
-        let collector = mapped.description().collector;
-        if collector != COLLECTOR {
-            let (artifact, engine) = (collector.to_string(), COLLECTOR.to_string());
+        if let (Some(artifact), Some(engine)) =
+            (mapped.description().collector, engine.config().fixed_collector())
+            && artifact != engine
+        {
+            let (artifact, engine) = (artifact.to_string(), engine.to_string());
             return Err(ModuleError::Collector { artifact, engine }.into());
         }
         check_settings(engine, mapped.description())?;

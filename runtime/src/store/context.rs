@@ -52,6 +52,11 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         &mut self.0.data
     }
 
+    /// Frees garbage: see [`Store::gc`].
+    pub fn gc(&mut self) {
+        drop(self.0.opaque.collect());
+    }
+
     /// The store's engine.
     pub fn engine(&self) -> &Engine {
         self.0.opaque.engine()

@@ -90,6 +90,12 @@ impl<T: 'static> Store<T> {
         self.inner.opaque.engine()
     }
 
+    /// Frees what wasm and the host no longer refer to, as far as the collector can find that out.
+    /// Values of the host that are part of it are dropped.
+    pub fn gc(&mut self) {
+        drop(self.inner.opaque.collect());
+    }
+
     /// Asks the limiter that `limiter` finds in the data whenever something is created or
     /// grows from now on.
     pub fn limiter(

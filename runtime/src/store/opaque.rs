@@ -3,10 +3,10 @@
 
 use crate::engine::Engine;
 use crate::error::{LimitError, Result};
-use crate::exception::Exceptions;
+use crate::exception::Pending;
 use crate::func::HostFunctions;
 use crate::global::GlobalData;
-use crate::heap::Heap;
+use crate::heap::{Heap, Roots};
 use crate::instance::InstanceData;
 use crate::limits::ResourceLimiter;
 use crate::memory::MemoryData;
@@ -31,7 +31,10 @@ pub(crate) struct StoreOpaque {
     pub(crate) tags: Arena<TagId, TagData>,
     pub(crate) host_functions: HostFunctions,
     pub(crate) heap: Heap,
-    pub(crate) exceptions: Exceptions,
+    /// What the host refers to.
+    pub(crate) roots: Roots,
+    /// The exception that is being thrown.
+    pub(crate) exceptions: Pending,
     /// Modules whose code something in the store may run.
     modules: Vec<Module>,
 }
@@ -99,6 +102,10 @@ impl<I: From<u32> + Into<usize>, D> Arena<I, D> {
         self.items.iter()
     }
 
+    pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, D> {
+        self.items.iter_mut()
+    }
+
     /// Two different items, to be changed both.
     pub(crate) fn pair_mut(&mut self, a: I, b: I) -> Option<(&mut D, &mut D)> {
         let [a, b] = self.items.get_disjoint_mut([a.into(), b.into()]).ok()?;
@@ -125,19 +132,21 @@ impl<I: Into<usize>, D> std::ops::IndexMut<I> for Arena<I, D> {
 impl StoreOpaque {
     pub(super) fn new(id: StoreId, engine: &Engine) -> StoreOpaque {
         let settings = engine.config().runtime_settings();
+        // The epoch belongs to the engine, which the store keeps.
+        let shared = Shared::new(settings, engine.epoch());
         StoreOpaque {
             id,
             engine: engine.clone(),
-            // The epoch belongs to the engine, which the store keeps.
-            shared: Shared::new(settings, engine.epoch()),
+            shared,
             instances: Arena::new(),
             memories: Arena::new(),
             tables: Arena::new(),
             globals: Arena::new(),
             tags: Arena::new(),
             host_functions: HostFunctions::default(),
-            heap: Heap::default(),
-            exceptions: Exceptions::default(),
+            heap: Heap::new(shared, engine),
+            roots: Roots::default(),
+            exceptions: Pending::default(),
             modules: Vec::new(),
         }
     }

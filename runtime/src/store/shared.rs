@@ -56,7 +56,10 @@ impl Shared {
             entry_handler: 0,
             exit_fp: 0,
             heap_base: std::ptr::null_mut(),
-            heap_size: 0,
+            heap_next: 0,
+            heap_end: 0,
+            listed_next: std::ptr::null_mut(),
+            listed_end: std::ptr::null_mut(),
             fuel: 0,
             epoch_deadline: 0,
             epoch,
@@ -117,7 +120,10 @@ impl Shared {
             entry_handler,
             exit_fp,
             heap_base: _,
-            heap_size: _,
+            heap_next: _,
+            heap_end: _,
+            listed_next: _,
+            listed_end: _,
             fuel: _,
             epoch_deadline: _,
             epoch: _,
@@ -139,6 +145,42 @@ impl Shared {
         vm.entry_sp = registers.entry_sp;
         vm.entry_handler = registers.entry_handler;
         vm.exit_fp = registers.exit_fp;
+    }
+
+    /// Sets the start of the heap.
+    pub(crate) fn set_heap_base(self, base: *mut u8) {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).vm.heap_base = base }
+    }
+
+    /// Where the next object goes, as an offset into the heap.
+    pub(crate) fn heap_next(self) -> u32 {
+        // SAFETY: as above. Code does not go beyond the end, which is below 4 GiB.
+        unsafe { (*self.0.as_ptr()).vm.heap_next as u32 }
+    }
+
+    /// Sets where the next object goes and where the room for objects ends.
+    pub(crate) fn set_heap_room(self, next: u32, end: usize) {
+        // SAFETY: as above.
+        unsafe {
+            (*self.0.as_ptr()).vm.heap_next = next as usize;
+            (*self.0.as_ptr()).vm.heap_end = end;
+        }
+    }
+
+    /// Where the next object of the list goes of those that code holds references to.
+    pub(crate) fn listed_next(self) -> *mut u32 {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).vm.listed_next }
+    }
+
+    /// Sets where the next object of the list goes, and where the room for it ends.
+    pub(crate) fn set_listed(self, next: *mut u32, end: *mut u32) {
+        // SAFETY: as above.
+        unsafe {
+            (*self.0.as_ptr()).vm.listed_next = next;
+            (*self.0.as_ptr()).vm.listed_end = end;
+        }
     }
 
     /// What is left of the fuel.

@@ -146,6 +146,11 @@ impl TableData {
         self.elements.set(index, word);
     }
 
+    /// The elements of a table of heap references; none for functions.
+    pub(crate) fn references_mut(&mut self) -> &mut [u32] {
+        self.elements.words_mut()
+    }
+
     /// Copies elements that have all been read.
     pub(crate) fn copy_within(&mut self, dst: usize, src: usize, len: usize) {
         self.elements.copy_within(dst, src, len);

@@ -70,6 +70,17 @@ impl Elements {
         }
     }
 
+    /// The words, if they are those of heap references.
+    pub(super) fn words_mut(&mut self) -> &mut [u32] {
+        match self.width {
+            // SAFETY: everything up to `len` is initialized; generated code is not running.
+            Width::Four => unsafe {
+                std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.len)
+            },
+            Width::Eight => &mut [],
+        }
+    }
+
     /// Copies `len` words, which may overlap.
     pub(super) fn copy_within(&mut self, dst: usize, src: usize, len: usize) {
         self.check(dst, len);

@@ -11,6 +11,7 @@ use precast_artifact::trap::Trap;
 use precast_artifact::types as raw;
 
 use crate::error::{LimitError, Result, TypeError};
+use crate::heap::Garbage;
 use crate::instance::const_expr;
 use crate::store::{
     AsContext, AsContextMut, InstanceId, StoreContextMut, StoreId, StoreOpaque, TableId, VmStore,
@@ -36,12 +37,14 @@ impl Table {
         let StoreContextMut(store) = store.as_context_mut();
         let ty = ty.to_raw();
         let init = init.to_element(&mut store.opaque, ty.element)?;
-        let mut data = TableData::new(store, ty, None)?;
-        if init != Element::Ref(0) {
-            (0..data.len() as usize).for_each(|index| data.set(index, init));
-        }
+        let data = TableData::new(store, ty, None)?;
+        let len = data.len() as usize;
         let opaque = &mut store.opaque;
-        Ok(Table { store: opaque.id(), id: opaque.tables.push(data) })
+        let id = opaque.tables.push(data);
+        if init != Element::Ref(0) {
+            (0..len).for_each(|index| opaque.table_set(id, index, init));
+        }
+        Ok(Table { store: opaque.id(), id })
     }
 
     pub(crate) fn from_id(store: &StoreOpaque, id: TableId) -> Table {
@@ -87,7 +90,7 @@ impl Table {
         }
         let element = store.opaque.table_get(id, index as usize);
         let ty = store.opaque.tables[id].ty().element;
-        Some(Ref::from_element(&store.opaque, ty, element))
+        Some(Ref::from_element(&mut store.opaque, ty, element))
     }
 
     /// Stores an element.
@@ -165,7 +168,11 @@ pub(crate) fn grow(
     init: Element,
 ) -> Result<Option<u64>> {
     let (store, limiter) = store.parts();
-    store.tables[id].grow(delta, init, limiter)
+    let grown = store.tables[id].grow(delta, init, limiter)?;
+    if let (Some(_), Element::Ref(reference)) = (grown, init) {
+        (0..delta).for_each(|_| store.heap.retain(reference));
+    }
+    Ok(grown)
 }
 
 /// Operations on elements, where initial contents count as if they had been there from the start.
@@ -179,6 +186,19 @@ impl StoreOpaque {
                 self.tables[id].set(index, element);
                 element
             }
+        }
+    }
+
+    /// Stores an element at `index`, which is in bounds.
+    pub(crate) fn table_set(&mut self, id: TableId, index: usize, element: Element) {
+        let Element::Ref(reference) = element else {
+            return self.tables[id].set(index, element);
+        };
+        self.heap.retain(reference);
+        let old = self.tables[id].stored(index);
+        self.tables[id].set(index, element);
+        if let Stored::Value(Element::Ref(old)) = old {
+            let _garbage = self.heap.release(old);
         }
     }
 
@@ -196,9 +216,8 @@ impl StoreOpaque {
         element: Element,
         len: u64,
     ) -> Result<()> {
-        let table = &mut self.tables[id];
-        for index in range(dst, len, table.len())? {
-            table.set(index, element);
+        for index in range(dst, len, self.tables[id].len())? {
+            self.table_set(id, index, element);
         }
         Ok(())
     }
@@ -216,10 +235,15 @@ impl StoreOpaque {
         for index in src.clone() {
             self.table_get(from, index);
         }
+        let new = self.tables[from].references_mut().get(src.clone()).unwrap_or_default();
+        new.iter().for_each(|&reference| self.heap.retain(reference));
+        let old = self.tables[to].references_mut().get(dst.clone()).unwrap_or_default().to_vec();
         match self.tables.pair_mut(to, from) {
             Some((to, from)) => to.copy_from(dst.start, from, src.start, src.len()),
             None => self.tables[to].copy_within(dst.start, src.start, src.len()),
         }
+        let release = |reference| self.heap.release(reference);
+        let _garbage: Garbage = old.into_iter().flat_map(release).collect();
         Ok(())
     }
 
@@ -258,7 +282,7 @@ impl StoreOpaque {
                 }
                 None => unreachable!("a dropped segment has no elements"),
             };
-            self.tables[id].set(to, element);
+            self.table_set(id, to, element);
         }
         Ok(())
     }

@@ -173,17 +173,6 @@ pub(crate) fn for_each(mut visit: impl FnMut(Shared, Registers)) {
     }
 }
 
-/// The frame pointer of the outermost entry into this store on this thread.
-pub(crate) fn outermost_entry(shared: Shared) -> Option<usize> {
-    let mut outermost = None;
-    for_each(|store, registers| {
-        if store == shared && registers.entry_fp != 0 {
-            outermost = Some(registers.entry_fp);
-        }
-    });
-    outermost
-}
-
 /// The store of the newest activation on this thread.
 pub(crate) fn newest_store() -> Option<Shared> {
     with_newest(|activation| activation.shared)

@@ -37,11 +37,11 @@ pub(super) unsafe fn catch(shared: Shared, failure: &mut Failure) -> Option<Targ
         Failure::Error(error) => {
             let thrown = error.downcast_ref::<ThrownException>()?;
             let object = thrown.of_store(store.opaque_mut())?;
-            store.opaque_mut().exceptions.throw_object(object);
+            store.opaque_mut().throw_object(object);
         }
         Failure::Panic(_) => return None,
     }
-    let tag = store.opaque_mut().exceptions.pending_tag();
+    let tag = store.opaque_mut().exceptions.tag();
     // SAFETY: the caller's promise.
     match unsafe { find(shared.registers(), store.opaque_mut(), tag) } {
         Some(Landing { pc, sp, fp, by_reference }) => match deliver(store, by_reference) {
@@ -49,13 +49,17 @@ pub(super) unsafe fn catch(shared: Shared, failure: &mut Failure) -> Option<Targ
                 let payload = [reference as usize, values.expose_provenance()];
                 return Some(Target { pc, sp, fp, payload });
             }
-            Err(error) => *failure = Failure::Error(error),
+            Err(error) => {
+                store.opaque_mut().exceptions.deliver();
+                *failure = Failure::Error(error);
+            }
         },
         None if matches!(failure, Failure::Exception) => {
             *failure =
                 Failure::Error(ThrownException::pending(store).map_or_else(|e| e, Error::from));
         }
-        None => {}
+        // The error has the exception.
+        None => store.opaque_mut().exceptions.deliver(),
     }
     None
 }

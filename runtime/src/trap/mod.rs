@@ -10,9 +10,11 @@ mod activation;
 mod backtrace;
 mod code_registry;
 mod handlers;
+mod references;
 mod signals;
 
-pub(crate) use activation::{Failure, enter, outermost_entry, raise, record};
+pub(crate) use activation::{Failure, enter, raise, record};
 pub use backtrace::{FrameInfo, WasmBacktrace};
 pub(crate) use code_registry::{CodeRange, deregister, register};
+pub(crate) use references::{StackReference, stack_references};
 pub(crate) use signals::install as install_signal_handlers;

@@ -32,7 +32,7 @@ fn main() {
     }];
     for &setup in Setup::ALL {
         let runners = runners(setup);
-        for script in &scripts {
+        for script in scripts.iter().filter(|script| setup.concerns(&script.text)) {
             let name = format!("{}::{}", setup.name(), script.path());
             let runner = runners[&script.folder].clone();
             let (script, tally) = (script.clone(), Arc::clone(&tally));

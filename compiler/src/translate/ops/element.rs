@@ -17,6 +17,7 @@ use crate::translate::regions::{Entity, Region};
 use crate::trap::trap_code;
 
 use super::calls::call_helper;
+use super::heap::Slot;
 
 /// A table, as far as it is known at compile time.
 #[derive(Clone, Copy)]
@@ -31,6 +32,13 @@ pub(super) struct Element {
     pub(super) address: Value,
     /// The flags of an access.
     pub(super) flags: MemFlagsData,
+}
+
+impl Element {
+    /// The element of a table that does not hold functions, as the heap's operators take it.
+    pub(super) fn slot(&self, table: &Table) -> Slot {
+        Slot { address: self.address, offset: 0, flags: self.flags, ty: table.ty.element }
+    }
 }
 
 impl Table {

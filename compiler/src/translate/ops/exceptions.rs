@@ -11,6 +11,7 @@ use precast_artifact::helper::Helper;
 use precast_artifact::index::TagIndex;
 use precast_artifact::section::exceptions::Catch;
 use precast_artifact::trap::Trap;
+use precast_artifact::types::ValType;
 use precast_artifact::vmcontext::ValRaw;
 use smallvec::SmallVec;
 use wasmparser::{BlockType, TryTable};
@@ -18,7 +19,7 @@ use wasmparser::{BlockType, TryTable};
 use crate::signature::{POINTER, value_flags, value_type};
 use crate::translate::body::Body;
 use crate::translate::control::FrameKind;
-use crate::translate::interrupts;
+use crate::translate::{interrupts, references};
 use crate::trap::trap_code;
 
 use super::calls::call_throwing_helper;
@@ -166,13 +167,22 @@ fn arrive(body: &mut Body<'_>, block: Block, catch: Catch) -> Option<Value> {
     body.continue_in(block);
     interrupts::resume(body);
     let params: SmallVec<[Value; 2]> = body.builder.block_params(block).into();
-    let exception = catch.reference.then(|| body.ins().ireduce(types::I32, params[0]));
+    let exception = catch.reference.then(|| {
+        let exception = body.ins().ireduce(types::I32, params[0]);
+        references::declare(body, exception);
+        exception
+    });
     if let Some(tag) = catch.tag
         && let Some(&values) = params.get(usize::from(catch.reference))
     {
         for (index, &ty) in body.instance.tag_type(tag).params.iter().enumerate() {
             let offset = (index * size_of::<ValRaw>()) as i32;
             let value = body.ins().load(value_type(ty), value_flags(), values, offset);
+            if let ValType::Ref(ty) = ty
+                && !ty.is_func()
+            {
+                references::declare(body, value);
+            }
             body.values.push(value);
         }
     }

@@ -16,3 +16,4 @@ pub(super) mod wide;
 
 mod address;
 mod element;
+pub(super) mod heap;

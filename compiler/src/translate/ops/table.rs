@@ -9,6 +9,7 @@ use crate::translate::body::Body;
 
 use super::calls::call_helper;
 use super::element::{Table, mark_read};
+use super::heap;
 
 /// `table.get`.
 pub(in crate::translate) fn get(body: &mut Body<'_>, index: u32) {
@@ -19,7 +20,7 @@ pub(in crate::translate) fn get(body: &mut Body<'_>, index: u32) {
         body.ins().iadd_imm_s(marked, -(FUNC_REF_READ as i64))
     } else {
         let element = table.element(body, index, Trap::TableOutOfBounds);
-        body.ins().load(table.value_type(), element.flags, element.address, 0)
+        heap::read_reference(body, element.slot(&table))
     };
     body.values.push(value);
 }
@@ -27,13 +28,15 @@ pub(in crate::translate) fn get(body: &mut Body<'_>, index: u32) {
 /// `table.set`.
 pub(in crate::translate) fn set(body: &mut Body<'_>, index: u32) {
     let table = Table::new(body, index);
-    let mut value = body.values.pop();
+    let value = body.values.pop();
     let index = body.pop_index(table.width());
     let element = table.element(body, index, Trap::TableOutOfBounds);
     if table.is_func() {
-        value = mark_read(body, value);
+        let value = mark_read(body, value);
+        body.ins().store(element.flags, value, element.address, 0);
+    } else {
+        heap::write_reference(body, element.slot(&table), value);
     }
-    body.ins().store(element.flags, value, element.address, 0);
 }
 
 /// `table.size`.

@@ -4,12 +4,14 @@ use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use precast_artifact::index::GlobalIndex;
 use precast_artifact::module::ConstOp;
-use precast_artifact::types::GlobalType;
+use precast_artifact::types::{GlobalType, RefType, ValType};
 
-use crate::signature::{VECTOR, value_type};
+use crate::signature::{POINTER, VECTOR, value_type};
 use crate::translate::body::Body;
 use crate::translate::instance::Location;
 use crate::translate::regions::{Entity, Region};
+
+use super::heap::{self, Slot};
 
 /// `select`.
 pub(in crate::translate) fn select(body: &mut Body<'_>) {
@@ -45,7 +47,14 @@ pub(in crate::translate) fn global_get(body: &mut Body<'_>, index: u32) {
     let index = GlobalIndex(index);
     let global = global_type(body, index);
     let ty = value_type(global.content);
-    let value = if global.mutable {
+    let value = if let Some(ty) = heap_reference(global) {
+        let slot = slot(body, index, ty);
+        match global.mutable {
+            true => heap::read_reference(body, slot),
+            // What it refers to lives as long as the global, but may be moved.
+            false => body.ins().load(types::I32, slot.flags, slot.address, slot.offset),
+        }
+    } else if global.mutable {
         let location = location(body, index);
         let flags = region(body, index).trusted(body.builder.func);
         body.ins().load(ty, flags, location.base, location.offset)
@@ -62,6 +71,10 @@ pub(in crate::translate) fn global_get(body: &mut Body<'_>, index: u32) {
 pub(in crate::translate) fn global_set(body: &mut Body<'_>, index: u32) {
     let index = GlobalIndex(index);
     let value = body.values.pop();
+    if let Some(ty) = heap_reference(global_type(body, index)) {
+        let slot = slot(body, index, ty);
+        return heap::write_reference(body, slot, value);
+    }
     let location = location(body, index);
     let flags = region(body, index).trusted(body.builder.func);
     body.ins().store(flags, value, location.base, location.offset);
@@ -69,6 +82,20 @@ pub(in crate::translate) fn global_set(body: &mut Body<'_>, index: u32) {
 
 fn global_type(body: &Body<'_>, index: GlobalIndex) -> GlobalType {
     body.instance.module.module.globals[index.as_usize()]
+}
+
+/// The type of the global's value when it is a reference into the heap.
+fn heap_reference(global: GlobalType) -> Option<RefType> {
+    match global.content {
+        ValType::Ref(ty) if !ty.is_func() => Some(ty),
+        _ => None,
+    }
+}
+
+fn slot(body: &mut Body<'_>, index: GlobalIndex, ty: RefType) -> Slot {
+    let Location { base, offset } = location(body, index);
+    let flags = region(body, index).trusted(body.builder.func);
+    Slot { address: base, offset, flags, ty }
 }
 
 fn location(body: &mut Body<'_>, index: GlobalIndex) -> Location {
@@ -95,10 +122,8 @@ fn constant(body: &mut Body<'_>, index: GlobalIndex) -> Option<Value> {
             let constant = body.builder.func.dfg.constants.insert(bytes);
             body.ins().vconst(VECTOR, constant)
         }
-        ConstOp::RefNull(_) => {
-            let ty = value_type(global_type(body, index).content);
-            body.zero(ty)
-        }
+        // Only functions come here.
+        ConstOp::RefNull(_) => body.zero(POINTER),
         _ => return None,
     })
 }

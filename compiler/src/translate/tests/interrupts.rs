@@ -48,14 +48,14 @@ fn fuel_is_added_where_branches_meet_and_saved_at_the_end() {
         &functions[0],
         "block0(v0: i64, v1: i64):
     v2 = load.i64 notrap aligned readonly can_move v0+8
-    v3 = load.i64 notrap aligned little region0 v2+56
+    v3 = load.i64 notrap aligned little region0 v2+80
     v4 = iconst.i64 0
     v5 = icmp sge v3, v4
     brif v5, block1, block2(v3)
     block1 cold:
-    store.i64 notrap aligned little region0 v3, v2+56
+    store.i64 notrap aligned little region0 v3, v2+80
     call fn0(v0)
-    v6 = load.i64 notrap aligned little region0 v2+56
+    v6 = load.i64 notrap aligned little region0 v2+80
     jump block2(v6)
     block2(v10: i64):
     v7 = iconst.i32 1
@@ -63,7 +63,7 @@ fn fuel_is_added_where_branches_meet_and_saved_at_the_end() {
     v9 = iadd v7, v8
     v11 = iconst.i64 3
     v12 = iadd v10, v11
-    store notrap aligned little region0 v12, v2+56
+    store notrap aligned little region0 v12, v2+80
     return v9",
     );
 }

@@ -11,6 +11,7 @@ mod simd;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::{Context, verify_function};
+use precast_artifact::description::Collector;
 use precast_artifact::index::DefinedFuncIndex;
 use precast_artifact::vmcontext::VMContextHeader;
 use precast_config::{CompilerSettings, CpuChoice, OptLevel, WasmFeatures};
@@ -53,7 +54,8 @@ fn translate_wasm(
     let target = Target::new(settings).expect("the target of the test");
     let mut module = parse(wasm, settings, 1 << 12)?;
     change(&mut module);
-    let environment = Environment { module: &module, isa: &*target.isa, settings };
+    let environment =
+        Environment { module: &module, isa: &*target.isa, settings, collector: Collector::Null };
     let mut translator = FunctionTranslator::new();
     let mut functions = Vec::new();
     for (index, body) in module.bodies.iter().enumerate() {
