@@ -232,3 +232,17 @@ fn segments_that_do_not_fit_trap_after_those_that_do() {
     other.fill(&mut store, 0, Ref::Func(None), 2).unwrap();
     assert!(other.get(&mut store, 0).unwrap().is_null());
 }
+
+#[test]
+fn tables_that_no_memory_holds_are_refused() {
+    let mut store = Store::<()>::default();
+    for limits in ["i64 0xffff_ffff_ffff", "i64 0xffff_ffff_ffff_ffff", "i64 0x2000_0000_0000_0000"]
+    {
+        for element in ["funcref", "externref"] {
+            let error =
+                try_instance(&mut store, &format!("(module (table {limits} {element}))"), &[]);
+            let error = error.err().expect("nobody has so much memory");
+            assert_eq!(error.kind(), ErrorKind::Limit, "{error:?}");
+        }
+    }
+}

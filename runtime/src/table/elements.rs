@@ -31,13 +31,12 @@ unsafe impl Sync for Elements {}
 impl Elements {
     /// `len` words of zero; `None` when there is no memory.
     pub(super) fn new(width: Width, len: usize) -> Option<Elements> {
-        let mut elements =
-            Elements { start: NonNull::<u64>::dangling().cast(), width, len, capacity: len };
-        if len != 0 {
+        let start = match len {
+            0 => NonNull::<u64>::dangling().cast(),
             // SAFETY: the layout is not empty.
-            elements.start = NonNull::new(unsafe { alloc_zeroed(width.layout(len)?) })?;
-        }
-        Some(elements)
+            _ => NonNull::new(unsafe { alloc_zeroed(width.layout(len)?) })?,
+        };
+        Some(Elements { start, width, len, capacity: len })
     }
 
     pub(super) fn start(&self) -> *mut c_void {
@@ -161,6 +160,17 @@ impl Drop for Elements {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn too_many_elements_are_none() {
+        for len in [usize::MAX, usize::MAX / 8, 1 << 47] {
+            assert!(Elements::new(Width::Eight, len).is_none());
+            let mut elements = Elements::new(Width::Eight, 3).unwrap();
+            elements.set(2, 7);
+            assert!(elements.grow(len).is_none());
+            assert_eq!((elements.len(), elements.get(2)), (3, 7));
+        }
+    }
 
     #[test]
     fn elements_survive_growth() {
