@@ -253,10 +253,8 @@ fn empty_large_function() -> Vec<u8> {
 fn wide_types() -> Vec<u8> {
     let ty = |number: usize| {
         let mut params = vec![I32; limits::PARAMS];
-        for bit in 0..16 {
-            if number >> bit & 1 == 1 {
-                params[bit] = I32 - 1;
-            }
+        for (bit, param) in params.iter_mut().enumerate().take(16) {
+            *param -= (number >> bit) as u8 & 1;
         }
         let list = [self::number(params.len() as u64), params].concat();
         [vec![FUNC], list.clone(), list].concat()
