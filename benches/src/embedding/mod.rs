@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::engine::{self, Allocation, Call, Engine, Program, Setup};
+use crate::engine::{self, Allocation, Call, Engine, Program, References, Setup, Work};
 use crate::rounds::{Rounds, interleaved};
 use crate::statistics::{least, median, paired_ratio};
 use crate::table::{self, Table, ratio, time};
@@ -25,6 +25,9 @@ const MORE_MODULES: &[&str] = &["ruby", "yosys"];
 /// The module with calls in both directions.
 const CALLS: &str = "calls";
 
+/// The modules that work with references and objects.
+const HEAP: &str = "heap";
+
 /// How long the loop of one measurement is at least.
 const LOOP: Duration = Duration::from_millis(4);
 
@@ -33,7 +36,7 @@ const LOOP: Duration = Duration::from_millis(4);
 pub struct Options {
     #[command(flatten)]
     rounds: Rounds,
-    /// Only this module (repeatable; `calls` for the calls)
+    /// Only this module (repeatable; `calls` for the calls, `heap` for references and objects)
     #[arg(long = "module", value_name = "NAME")]
     modules: Vec<String>,
     /// Only this engine (repeatable)
@@ -52,8 +55,9 @@ pub fn run(options: &Options) -> Result<String> {
     let mut bench = Bench { rounds: options.rounds, table: empty_table(), skipped: Vec::new() };
     let chosen =
         |name: &str| options.modules.is_empty() || options.modules.iter().any(|m| m == name);
-    let fresh = engines(options, Allocation::Fresh);
-    let pooled = engines(options, Allocation::Pooled);
+    let fresh = engines(options, Setup::default());
+    let pooled = engines(options, Setup { instances: Allocation::Pooled, ..Setup::default() });
+    let copying = engines(options, Setup { references: References::Copied, ..Setup::default() });
 
     if chosen(CALLS) {
         let wasm = scratch.path().join("calls.wasm");
@@ -62,6 +66,12 @@ pub fn run(options: &Options) -> Result<String> {
         bench.compare("calls: load, instantiate and first call", &built, first_call);
         for call in Call::ALL {
             bench.calls(call, &built);
+        }
+    }
+    if chosen(HEAP) {
+        for work in Work::ALL {
+            bench.heap("counted", work, &fresh, scratch.path())?;
+            bench.heap("copied", work, &copying, scratch.path())?;
         }
     }
     let more = MORE_MODULES.iter().filter(|name| options.modules.iter().any(|m| m == *name));
@@ -91,10 +101,9 @@ fn empty_table() -> Table {
     Table::new(2, ["operation", "engine", "time", "least", "of wasmtime", "paired"])
 }
 
-fn engines(options: &Options, instances: Allocation) -> Vec<Result<Box<dyn Engine>>> {
+fn engines(options: &Options, setup: Setup) -> Vec<Result<Box<dyn Engine>>> {
     let chosen =
         |name: &&&str| options.engines.is_empty() || options.engines.iter().any(|e| e == **name);
-    let setup = Setup { instances, ..Setup::default() };
     engine::NAMES.iter().filter(chosen).map(|name| engine::by_name(name, setup)).collect()
 }
 
@@ -204,6 +213,33 @@ impl Bench {
             }
         }
         self.measure(call.name(), parts);
+    }
+
+    /// Compares work with references that are managed in one way, as `managed` says.
+    fn heap(
+        &mut self,
+        managed: &str,
+        work: Work,
+        engines: &[Result<Box<dyn Engine>>],
+        scratch: &Path,
+    ) -> Result<()> {
+        let wasm = scratch.join(format!("{}-{managed}.wasm", work.module()));
+        fs::write(&wasm, wat::parse_file(programs::module(work.module())?)?)?;
+        let built = self.compile(engines, &wasm, scratch);
+        let operation = format!("{managed}: {}", work.name());
+        let programs = self.each(&operation, &built, Built::load);
+        let mut parts = Vec::new();
+        for (engine, program) in &programs {
+            match program.heap(work) {
+                Ok(mut heap) => {
+                    let repeat = move |n| heap.repeat(work, n);
+                    parts.push(Part { engine, repeat: Box::new(repeat), times: 1 });
+                }
+                Err(error) => self.skipped.push(format!("{operation}, {engine}: {error:#}")),
+            }
+        }
+        self.measure(&operation, parts);
+        Ok(())
     }
 
     /// What each engine makes of its artifact; failures are skipped by name.

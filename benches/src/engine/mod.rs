@@ -4,10 +4,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+mod heap;
 #[cfg(feature = "precast")]
 mod precast;
 #[cfg(feature = "wasmtime")]
 mod wasmtime;
+
+pub use heap::{ALIVE, Heap, Work};
 
 /// An engine with one configuration.
 pub trait Engine {
@@ -45,6 +48,13 @@ pub trait Program {
     ///
     /// When the module is another one.
     fn calls(&self) -> Result<Box<dyn Calls + '_>>;
+
+    /// Makes one instance of [`Work::module`], with the objects that are to be alive.
+    ///
+    /// # Errors
+    ///
+    /// When the module is another one.
+    fn heap(&self, work: Work) -> Result<Box<dyn Heap + '_>>;
 
     /// Makes an instance as a WASI command that inherits the standard streams.
     ///
@@ -138,6 +148,8 @@ impl Call {
 pub struct Setup {
     /// Where instances come from.
     pub instances: Allocation,
+    /// How references are managed.
+    pub references: References,
     /// For which CPU it compiles.
     pub cpu: Cpu,
     /// Threads that compile; `None` for as many as there are CPUs.
@@ -152,6 +164,16 @@ pub enum Allocation {
     Fresh,
     /// Slots are reserved once and reset for the next instance.
     Pooled,
+}
+
+/// How references are managed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum References {
+    /// They are counted.
+    #[default]
+    Counted,
+    /// What they refer to is copied.
+    Copied,
 }
 
 /// For which CPU code is compiled.

@@ -6,11 +6,16 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use precast::wasi::{DirAccess, I32Exit, WasiCtx};
 use precast::{
-    Config, CpuChoice, ExternRef, Func, FuncType, Instance, InstancePre, Linker, Module, Store,
-    TypedFunc,
+    Collector, Config, CpuChoice, ExternRef, Func, FuncType, Instance, InstancePre, Linker, Module,
+    Store, TypedFunc,
 };
 
-use super::{Allocation, Call, Calls, Cpu, Engine, Instances, Program, RunOnce, Setup};
+use super::{
+    Allocation, Call, Calls, Cpu, Engine, Heap, Instances, Program, References, RunOnce, Setup,
+    Work,
+};
+
+mod heap;
 
 /// Its name in the tables.
 pub(super) const NAME: &str = "precast";
@@ -22,6 +27,10 @@ pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
     }
     let mut config = Config::new();
     config.jobs(setup.jobs);
+    config.collector(match setup.references {
+        References::Counted => Collector::Drc,
+        References::Copied => Collector::Copying,
+    });
     if setup.cpu == Cpu::Baseline {
         config.cpu(CpuChoice::Baseline);
     }
@@ -68,6 +77,10 @@ impl Program for Loaded {
 
     fn calls(&self) -> Result<Box<dyn Calls + '_>> {
         Ok(Box::new(Callable::new(&self.module).map_err(from)?))
+    }
+
+    fn heap(&self, work: Work) -> Result<Box<dyn Heap + '_>> {
+        Ok(Box::new(heap::Working::new(&self.module, work).map_err(from)?))
     }
 
     fn command(&self, arguments: &[String], directory: Option<&Path>) -> Result<Box<dyn RunOnce>> {

@@ -5,13 +5,18 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 use wasmtime::{
-    Config, ExternRef, Func, FuncType, Instance, InstanceAllocationStrategy, InstancePre, Linker,
-    Module, PoolingAllocationConfig, RootScope, Rooted, Store, TypedFunc,
+    Collector, Config, ExternRef, Func, FuncType, Instance, InstanceAllocationStrategy,
+    InstancePre, Linker, Module, PoolingAllocationConfig, RootScope, Rooted, Store, TypedFunc,
 };
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
-use super::{Allocation, Call, Calls, Cpu, Engine, Instances, Program, RunOnce, Setup};
+use super::{
+    Allocation, Call, Calls, Cpu, Engine, Heap, Instances, Program, References, RunOnce, Setup,
+    Work,
+};
+
+mod heap;
 
 /// Its name in the tables.
 pub(super) const NAME: &str = super::BASE;
@@ -28,6 +33,10 @@ pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
         // A target that is given by name is compiled for without looking at this machine.
         config.target(&format!("{}-unknown-linux-gnu", env::consts::ARCH))?;
     }
+    config.wasm_gc(true).collector(match setup.references {
+        References::Counted => Collector::DeferredReferenceCounting,
+        References::Copied => Collector::Copying,
+    });
     match setup.jobs {
         Some(1) => drop(config.parallel_compilation(false)),
         Some(jobs) => anyhow::ensure!(
@@ -92,6 +101,10 @@ impl Program for Loaded {
         let mut store = Store::new(engine, ());
         let instance = linker.instantiate(&mut store, &self.module)?;
         Ok(Box::new(Callable::new(store, &instance)?))
+    }
+
+    fn heap(&self, work: Work) -> Result<Box<dyn Heap + '_>> {
+        Ok(Box::new(heap::Working::new(&self.module, work)?))
     }
 
     fn command(&self, arguments: &[String], directory: Option<&Path>) -> Result<Box<dyn RunOnce>> {
