@@ -64,6 +64,9 @@ pub const FUNCTION_LOOPS: u64 = 1 << 28;
 /// Exception handlers around the calls of a function, counted for each call: what its exception table holds
 /// could otherwise grow with the square of its size.
 pub const FUNCTION_HANDLERS: usize = 1 << 22;
+/// References that a function may hold, counted for each of its calls and blocks of code: what says
+/// where frames hold references could otherwise grow with the square of its size.
+pub const FUNCTION_REFERENCES: u64 = 1 << 23;
 /// Bytes of machine code: displacements have 32 bits, of which veneers need some.
 pub const CODE_SIZE: u64 = (2 << 30) - (64 << 20);
 /// Elements of all segments and tables that an artifact holds.

@@ -77,6 +77,16 @@ fn locals_in_blocks(blocks: usize) -> Vec<u8> {
     function(PLAIN, &locals, &operators)
 }
 
+/// The locals of [`references_in_calls`].
+const REFERENCES: usize = 1 << 10;
+
+/// A function that has references in its locals while it calls.
+fn references_in_calls(calls: usize) -> Vec<u8> {
+    let locals = [vec![1], number(REFERENCES as u64), vec![EXTERNREF]].concat();
+    // The function's first block counts like a call.
+    function(PLAIN, &locals, &[0x10, 0].repeat(calls - 1))
+}
+
 struct Case {
     name: &'static str,
     limit: usize,
@@ -170,9 +180,11 @@ fn sections_may_reach_the_limits_and_not_exceed_them() {
 #[test]
 fn functions_may_reach_the_limits_and_not_exceed_them() {
     let blocks = limits::FUNCTION_LIVENESS as usize / limits::LOCALS;
+    let calls = limits::FUNCTION_REFERENCES as usize / REFERENCES;
     let cases = vec![
         case("open blocks", limits::NESTING, "nested too deeply", nested),
         case("blocks", blocks, "too many locals and operands in too many blocks", locals_in_blocks),
+        case("calls", calls, "too many references during too many calls", references_in_calls),
     ];
     check(cases, |wasm| {
         compile(wasm, &CompilerSettings::default(), &Schedule::default()).map(|_| ())

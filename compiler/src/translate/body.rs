@@ -93,6 +93,7 @@ impl<'a> Body<'a> {
         self.references.handled |= is_reference;
         if is_reference && self.references.mapped {
             self.builder.declare_var_needs_stack_map(variable);
+            self.extent.declare_references(1);
         }
         variable
     }

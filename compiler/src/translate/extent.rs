@@ -1,8 +1,11 @@
 //! How much a function becomes while it is translated, and the end of that.
 
+use cranelift_codegen::ir::Inst;
+
 use crate::CompileError;
 use crate::limits::{
-    FUNCTION_ENTITIES, FUNCTION_HANDLERS, FUNCTION_LIVENESS, FUNCTION_LOOPS, NESTING,
+    FUNCTION_ENTITIES, FUNCTION_HANDLERS, FUNCTION_LIVENESS, FUNCTION_LOOPS, FUNCTION_REFERENCES,
+    NESTING,
 };
 
 use super::body::Body;
@@ -21,6 +24,12 @@ pub(super) struct Extent {
     liveness: u64,
     /// The locals, parameters included.
     locals: usize,
+    /// Those of them that a collector must find.
+    reference_locals: usize,
+    /// The instructions that have been looked at.
+    instructions: usize,
+    /// For each call and block, the locals and operands that can be such references, together.
+    references: u64,
     /// The squares of how many values the loops get from outside or from their ends, together.
     loops: u64,
 }
@@ -29,6 +38,11 @@ impl Extent {
     /// Counts locals.
     pub(super) fn declare(&mut self, count: usize) {
         self.locals += count;
+    }
+
+    /// Counts locals that a collector must find.
+    pub(super) fn declare_references(&mut self, count: usize) {
+        self.reference_locals += count;
     }
 
     /// Counts a loop that is complete, with as many values in its head.
@@ -54,6 +68,13 @@ pub(super) fn check(body: &mut Body<'_>) -> Result<(), CompileError> {
     let blocks = dfg.num_blocks();
     let live = extent.locals + body.values.len();
     extent.liveness += ((blocks - extent.blocks) * live) as u64;
+    if body.references.handled && body.references.mapped {
+        let new = extent.instructions..dfg.num_insts();
+        let is_call = |at: &usize| dfg.insts[Inst::from_u32(*at as u32)].opcode().is_safepoint();
+        let places = new.filter(is_call).count() + blocks - extent.blocks;
+        extent.references += (places * (extent.reference_locals + body.values.len())) as u64;
+    }
+    extent.instructions = dfg.num_insts();
     extent.blocks = blocks;
     if dfg.num_values() + blocks + extent.passed > FUNCTION_ENTITIES {
         return too_large("a function has too much code", FUNCTION_ENTITIES as u64);
@@ -66,6 +87,10 @@ pub(super) fn check(body: &mut Body<'_>) -> Result<(), CompileError> {
     }
     if extent.loops > FUNCTION_LOOPS {
         return too_large("a function has too many locals in too many loops", FUNCTION_LOOPS);
+    }
+    if extent.references > FUNCTION_REFERENCES {
+        let what = "a function holds too many references during too many calls";
+        return too_large(what, FUNCTION_REFERENCES);
     }
     if body.control.depth() > NESTING {
         return too_large("blocks are nested too deeply", NESTING as u64);

@@ -3,6 +3,8 @@
 
 /// The type `i32`.
 pub(crate) const I32: u8 = 0x7f;
+/// The type `externref`.
+pub(crate) const EXTERNREF: u8 = 0x6f;
 /// What begins a function type.
 pub(crate) const FUNC: u8 = 0x60;
 /// The type `funcref`.

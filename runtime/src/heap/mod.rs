@@ -64,7 +64,7 @@ enum Policy {
     /// That is open.
     Undecided,
     Null(Bump),
-    Drc(Drc),
+    Drc(Box<Drc>),
     Copying(Bump),
 }
 
@@ -123,7 +123,7 @@ impl Heap {
         let (shared, ask) = (self.shared, self.stress);
         self.policy = match collector {
             Collector::Null => Policy::Null(Bump::new(shared, false)),
-            Collector::Drc => Policy::Drc(Drc::new(shared, ask)),
+            Collector::Drc => Policy::Drc(Box::new(Drc::new(shared, ask))),
             Collector::Copying => Policy::Copying(Bump::new(shared, ask)),
         };
     }

@@ -149,7 +149,7 @@ mod tests {
             let class = class(size);
             assert!(class < CLASSES, "{size}");
             let room = class_size(class);
-            assert!(room >= size && room % MIN_SIZE == 0, "{size} in {room}");
+            assert!(room >= size && room.is_multiple_of(MIN_SIZE), "{size} in {room}");
             assert!(room <= size.max(16) + (size / 4).max(15), "{size} in {room}");
         }
     }
