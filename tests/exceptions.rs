@@ -224,7 +224,7 @@ fn references_can_be_thrown_again() {
     );
     assert_eq!(call(&mut store, instance, "again", 42), 42);
     let error = try_call(&mut store, instance, "null", 0).unwrap_err();
-    assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::NullReference));
+    assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::NullExceptionReference));
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn references_pass_between_host_and_wasm() {
     open.call(&mut store, &[Val::ExnRef(Some(own))], &mut result).unwrap();
     assert_eq!(result[0].unwrap_i32(), 4);
     let error = open.call(&mut store, &[Val::ExnRef(None)], &mut result).unwrap_err();
-    assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::NullReference));
+    assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::NullExceptionReference));
     assert!(open.call(&mut store, &[Val::ExternRef(None)], &mut result).is_err());
 
     let table = instance.get_table(&mut store, "table").unwrap();

@@ -41,7 +41,7 @@ fn functions_are_called_by_reference() {
     assert_eq!(call("call_or", triple.into()).unwrap(), 21);
     assert_eq!(call("call_or", Val::FuncRef(None)).unwrap(), -1);
     let null = call("call", Val::FuncRef(None)).unwrap_err();
-    assert_eq!(null.downcast_ref::<Trap>(), Some(&Trap::NullReference));
+    assert_eq!(null.downcast_ref::<Trap>(), Some(&Trap::NullFuncReference));
     assert!(call("call", other.into()).is_err());
 }
 

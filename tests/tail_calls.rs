@@ -135,7 +135,7 @@ fn tail_calls_check_what_calls_check() {
         ("indirect", 0, Trap::BadSignature),
         ("indirect", 1, Trap::IndirectCallToNull),
         ("indirect", 3, Trap::UndefinedElement),
-        ("reference", 0, Trap::NullReference),
+        ("reference", 0, Trap::NullFuncReference),
     ] {
         let f = instance.get_typed_func::<i32, ()>(&mut store, name).unwrap();
         let error = f.call(&mut store, argument).unwrap_err();

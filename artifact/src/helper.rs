@@ -98,6 +98,16 @@ macro_rules! for_each_helper {
             gc_list GcList (reference: U32) -> Nothing
             /// Frees an object that nothing refers to any more.
             gc_release GcRelease (reference: U32) -> Nothing
+            /// `array.new_data`: the reference. The type is one of the module.
+            array_new_data ArrayNewData (ty: U32, data: U32, start: U32, len: U32) -> ValueOrFailed
+            /// `array.new_elem`: the reference. The type is one of the module.
+            array_new_elem ArrayNewElem (ty: U32, elem: U32, start: U32, len: U32) -> ValueOrFailed
+            /// `array.init_data`.
+            array_init_data ArrayInitData (array: U32, index: U32, data: U32, start: U32, len: U32) -> Success
+            /// `array.init_elem`.
+            array_init_elem ArrayInitElem (array: U32, index: U32, elem: U32, start: U32, len: U32) -> Success
+            /// `array.copy`.
+            array_copy ArrayCopy (dst_array: U32, dst: U32, src_array: U32, src: U32, len: U32) -> Success
             /// `VMStoreContext::fuel` has reached 0. It is negative afterwards.
             out_of_fuel OutOfFuel () -> Success
             /// The epoch has reached `VMStoreContext::epoch_deadline`, or had when code last looked

@@ -175,6 +175,18 @@ pub enum ConstOp {
     I64Sub,
     /// `i64.mul`.
     I64Mul,
+    /// `ref.i31`.
+    RefI31,
+    /// `struct.new`.
+    StructNew(TypeIndex),
+    /// `struct.new_default`.
+    StructNewDefault(TypeIndex),
+    /// `array.new`.
+    ArrayNew(TypeIndex),
+    /// `array.new_default`.
+    ArrayNewDefault(TypeIndex),
+    /// `array.new_fixed`, with the length.
+    ArrayNewFixed(TypeIndex, u32),
 }
 
 /// A run of function indices in the artifact's element section, as little-endian `u32`;

@@ -68,6 +68,22 @@ traps! {
       Interrupt "interrupt"
     15 /// A wait on a memory that is not shared, where nobody could end it.
       AtomicWaitNonShared "expected shared memory"
+    16 /// A null reference to a function was called.
+      NullFuncReference "null function reference"
+    17 /// A field of a null reference was accessed.
+      NullStructReference "null structure reference"
+    18 /// An element or the length of a null reference was accessed.
+      NullArrayReference "null array reference"
+    19 /// The integer of a null reference was read.
+      NullI31Reference "null i31 reference"
+    20 /// A null reference was thrown.
+      NullExceptionReference "null exception reference"
+    21 /// An array was accessed beyond its length.
+      ArrayOutOfBounds "out of bounds array access"
+    22 /// A reference was cast to a type that it does not have.
+      CastFailure "cast failure"
+    23 /// An array was to be larger than any array can be.
+      AllocationTooLarge "allocation size too large"
 }
 
 impl Trap {

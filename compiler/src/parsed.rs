@@ -2,7 +2,8 @@
 
 use precast_artifact::index::{DefinedFuncIndex, FuncIndex, FuncRefIndex, TypeIndex};
 use precast_artifact::module::Module;
-use precast_artifact::types::FuncType;
+use precast_artifact::object::{ArrayLayout, ObjectLayout, StructLayout};
+use precast_artifact::types::{ArrayType, FuncType, StructType};
 use precast_artifact::vmcontext::VMOffsets;
 use wasmparser::{FuncToValidate, FunctionBody, ValidatorResources, WasmFeatures};
 
@@ -14,6 +15,8 @@ pub(crate) struct ParsedModule<'wasm> {
     pub(crate) module: Module,
     /// What its types are.
     pub(crate) type_kinds: TypeKinds,
+    /// How objects of its types lie in memory, by type; `None` for functions.
+    pub(crate) layouts: Vec<Option<ObjectLayout>>,
     /// The layout of the VMContext.
     pub(crate) offsets: VMOffsets,
     /// The type of every function, imports first.
@@ -55,6 +58,30 @@ impl ParsedModule<'_> {
     /// The function type at `index`, which validation has shown to be one.
     pub(crate) fn func_type(&self, index: TypeIndex) -> &FuncType {
         self.module.types.func(index).expect("validation checks type indices")
+    }
+
+    /// The structure type at `index`, which validation has shown to be one.
+    pub(crate) fn struct_type(&self, index: TypeIndex) -> (&StructType, &StructLayout) {
+        let ty = self.module.types.types[index.as_usize()].composite.as_struct();
+        match (ty, &self.layouts[index.as_usize()]) {
+            (Some(ty), Some(ObjectLayout::Struct(layout))) => (ty, layout),
+            _ => unreachable!("validation checks type indices"),
+        }
+    }
+
+    /// The array type at `index`, which validation has shown to be one.
+    pub(crate) fn array_type(&self, index: TypeIndex) -> (ArrayType, ArrayLayout) {
+        let ty = self.module.types.types[index.as_usize()].composite.as_array();
+        match (ty, &self.layouts[index.as_usize()]) {
+            (Some(&ty), &Some(ObjectLayout::Array(layout))) => (ty, layout),
+            _ => unreachable!("validation checks type indices"),
+        }
+    }
+
+    /// How many supertypes the type at `index` has.
+    pub(crate) fn depth(&self, index: TypeIndex) -> usize {
+        let supertype = |index: &TypeIndex| self.module.types.types[index.as_usize()].supertype;
+        std::iter::successors(supertype(&index), supertype).count()
     }
 
     /// The position of `index` among the defined functions, or `None` for an import.

@@ -63,6 +63,9 @@ proposals! {
     tail_call "tail-call" true
     /// References to functions of a type, references that are never null.
     function_references "function-references" true
+    /// Structures, arrays and 31-bit integers as references. Builds on `reference-types` and
+    /// `function-references`: without those it is not accepted either.
+    gc "gc" true
     /// Arithmetic on 128-bit integers.
     wide_arithmetic "wide-arithmetic" false
     /// Which way a branch usually goes, in a custom section.

@@ -175,6 +175,19 @@ pub enum TypeError {
     /// A global that cannot be assigned was assigned.
     #[error("the global is immutable")]
     Immutable,
+    /// A field or an element that cannot be assigned was assigned.
+    #[error("the field is immutable")]
+    ImmutableField,
+    /// A field or an element was asked for that there is not.
+    #[error("there is no {what} {index}: there are {len}")]
+    Index {
+        /// `field` or `element`.
+        what: &'static str,
+        /// What was asked for.
+        index: u64,
+        /// How many there are.
+        len: u64,
+    },
     /// An instance has no export of this name, or one of another kind.
     #[error("no export `{name}` that is a {what}")]
     NoExport {

@@ -42,6 +42,7 @@ mod engine;
 mod error;
 mod exception;
 mod func;
+mod gc;
 mod global;
 mod heap;
 mod helpers;
@@ -68,6 +69,7 @@ pub use func::{
 };
 #[doc(hidden)]
 pub use func::{HostFuncOf, ValueStore};
+pub use gc::{AnyRef, ArrayRef, ArrayRefPre, EqRef, I31, StructRef, StructRefPre};
 pub use global::Global;
 pub use heap::{ExternRef, Handle, OwnedRooted, RootScope};
 pub use instance::{Export, Extern, Instance};

@@ -7,7 +7,9 @@ use precast_artifact::vmcontext::ValRaw;
 use crate::error::{Result, TypeError};
 use crate::exception::ExnRef;
 use crate::func::Func;
+use crate::gc::{self, AnyRef, ArrayRef, EqRef, StructRef};
 use crate::heap::ExternRef;
+use crate::heap::handle::Sealed;
 use crate::store::StoreOpaque;
 use crate::table::Element;
 use crate::types::{HeapType, RefType, ValType};
@@ -31,8 +33,9 @@ pub enum Val {
     FuncRef(Option<Func>),
     /// A value of the host or null.
     ExternRef(Option<ExternRef>),
-    /// The null of internal references, the only one of them that there is so far.
-    AnyRef,
+    /// A structure, an array, a 31-bit integer, a value of the host that wasm has converted, or
+    /// null.
+    AnyRef(Option<AnyRef>),
     /// An exception or null.
     ExnRef(Option<ExnRef>),
 }
@@ -45,8 +48,9 @@ pub enum Ref {
     Func(Option<Func>),
     /// A value of the host or null.
     Extern(Option<ExternRef>),
-    /// The null of internal references.
-    Any,
+    /// A structure, an array, a 31-bit integer, a value of the host that wasm has converted, or
+    /// null.
+    Any(Option<AnyRef>),
     /// An exception or null.
     Exn(Option<ExnRef>),
 }
@@ -91,6 +95,8 @@ accessors! {
     func_ref unwrap_func_ref Option<Func>: Val::FuncRef(func) => func;
     /// The value of the host or null, if it is an `externref`.
     extern_ref unwrap_extern_ref Option<ExternRef>: Val::ExternRef(reference) => reference;
+    /// The reference or null, if it is an `anyref`.
+    any_ref unwrap_any_ref Option<AnyRef>: Val::AnyRef(reference) => reference;
     /// The exception or null, if it is an `exnref`.
     exn_ref unwrap_exn_ref Option<ExnRef>: Val::ExnRef(reference) => reference;
 }
@@ -155,7 +161,7 @@ impl Val {
         match self {
             Val::FuncRef(func) => Some(Ref::Func(func)),
             Val::ExternRef(reference) => Some(Ref::Extern(reference)),
-            Val::AnyRef => Some(Ref::Any),
+            Val::AnyRef(reference) => Some(Ref::Any(reference)),
             Val::ExnRef(reference) => Some(Ref::Exn(reference)),
             _ => None,
         }
@@ -170,7 +176,7 @@ impl Val {
             Val::V128(_) => "v128",
             Val::FuncRef(_) => "funcref",
             Val::ExternRef(_) => "externref",
-            Val::AnyRef => "anyref",
+            Val::AnyRef(_) => "anyref",
             Val::ExnRef(_) => "exnref",
         }
     }
@@ -192,7 +198,7 @@ impl Ref {
             | raw::HeapType::Array
             | raw::HeapType::ConcreteStruct(_)
             | raw::HeapType::ConcreteArray(_)
-            | raw::HeapType::None => Ref::Any,
+            | raw::HeapType::None => Ref::Any(None),
         }
     }
 
@@ -202,7 +208,7 @@ impl Ref {
             Ref::Func(func) => func.is_none(),
             Ref::Extern(reference) => reference.is_none(),
             Ref::Exn(reference) => reference.is_none(),
-            Ref::Any => true,
+            Ref::Any(reference) => reference.is_none(),
         }
     }
 
@@ -218,6 +224,14 @@ impl Ref {
     pub fn as_extern(&self) -> Option<Option<&ExternRef>> {
         match self {
             Ref::Extern(reference) => Some(reference.as_ref()),
+            _ => None,
+        }
+    }
+
+    /// The reference or null, if it is an `anyref`.
+    pub fn as_any(&self) -> Option<Option<&AnyRef>> {
+        match self {
+            Ref::Any(reference) => Some(reference.as_ref()),
             _ => None,
         }
     }
@@ -268,7 +282,15 @@ impl Ref {
             Ref::Exn(reference) => {
                 Element::Ref(reference.map_or(0, |reference| reference.reference(store)))
             }
-            Ref::Any => Element::Ref(0),
+            Ref::Any(None) => Element::Ref(0),
+            Ref::Any(Some(any)) => {
+                let reference = any.root().reference(store);
+                if !gc::is_of_type(store, reference, ty.heap) {
+                    let found = gc::describe(store, reference);
+                    return Err(mismatch(raw::ValType::Ref(ty), &found));
+                }
+                Element::Ref(reference)
+            }
         })
     }
 
@@ -282,7 +304,7 @@ impl Ref {
             (Element::Ref(reference), raw::HeapType::Exn | raw::HeapType::NoExn) => {
                 Ref::Exn(ExnRef::from_raw(store, reference))
             }
-            (Element::Ref(_), _) => Ref::Any,
+            (Element::Ref(reference), _) => Ref::Any(AnyRef::from_raw(store, reference)),
         }
     }
 }
@@ -296,7 +318,7 @@ impl From<Ref> for Val {
         match reference {
             Ref::Func(func) => Val::FuncRef(func),
             Ref::Extern(reference) => Val::ExternRef(reference),
-            Ref::Any => Val::AnyRef,
+            Ref::Any(reference) => Val::AnyRef(reference),
             Ref::Exn(reference) => Val::ExnRef(reference),
         }
     }
@@ -349,6 +371,30 @@ impl From<Option<ExternRef>> for Val {
         Val::ExternRef(reference)
     }
 }
+
+macro_rules! from_objects {
+    ($($name:ident)*) => {$(
+        impl From<$name> for Val {
+            fn from(reference: $name) -> Val {
+                Val::AnyRef(Some(reference.into()))
+            }
+        }
+
+        impl From<Option<$name>> for Val {
+            fn from(reference: Option<$name>) -> Val {
+                Val::AnyRef(reference.map(Into::into))
+            }
+        }
+
+        impl From<$name> for Ref {
+            fn from(reference: $name) -> Ref {
+                Ref::Any(Some(reference.into()))
+            }
+        }
+    )*};
+}
+
+from_objects!(AnyRef EqRef StructRef ArrayRef);
 
 impl From<Func> for Ref {
     fn from(func: Func) -> Ref {

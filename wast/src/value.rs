@@ -19,14 +19,10 @@ pub(crate) enum Value {
     /// A host value as `externref`; the number that a script gave it, if one did.
     Extern(Option<u32>),
     /// A host value as `anyref`, with its number.
-    #[allow(dead_code, reason = "the engine has no internal references yet")]
     Host(Option<u32>),
     Func,
-    #[allow(dead_code, reason = "the engine has no internal references yet")]
     I31,
-    #[allow(dead_code, reason = "the engine has no internal references yet")]
     Struct,
-    #[allow(dead_code, reason = "the engine has no internal references yet")]
     Array,
 }
 

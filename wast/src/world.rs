@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use precast::{Engine, Error, ErrorKind, Extern, ExternRef, Linker, Module, Store, Trap, Val};
+use precast::{
+    AnyRef, Engine, Error, ErrorKind, Extern, ExternRef, Linker, Module, Store, Trap, Val,
+};
 
 use crate::setup::Setup;
 use crate::spectest::{self, Print};
@@ -122,12 +124,16 @@ impl World {
             Value::V128(bits) => Val::V128(*bits),
             Value::Null(Family::Func) => Val::FuncRef(None),
             Value::Null(Family::Extern) => Val::ExternRef(None),
-            Value::Null(Family::Any) => Val::AnyRef,
+            Value::Null(Family::Any) => Val::AnyRef(None),
             Value::Null(Family::Exn) => Val::ExnRef(None),
             Value::Extern(Some(number)) => {
                 Val::ExternRef(Some(ExternRef::new(&mut self.store, *number)?))
             }
-            value => return Err(Problem::other(format!("{value} cannot be passed yet"))),
+            Value::Host(Some(number)) => {
+                let host = ExternRef::new(&mut self.store, *number)?;
+                AnyRef::convert_extern(&mut self.store, host).into()
+            }
+            value => return Err(Problem::other(format!("{value} cannot be passed"))),
         })
     }
 
@@ -141,13 +147,25 @@ impl World {
             Val::FuncRef(None) => Value::Null(Family::Func),
             Val::FuncRef(Some(_)) => Value::Func,
             Val::ExternRef(None) => Value::Null(Family::Extern),
-            Val::ExternRef(Some(reference)) => Value::Extern(
-                reference.data(&self.store).and_then(|value| value.downcast_ref()).copied(),
-            ),
-            Val::AnyRef => Value::Null(Family::Any),
+            Val::ExternRef(Some(reference)) => Value::Extern(self.number(reference)),
+            Val::AnyRef(None) => Value::Null(Family::Any),
+            Val::AnyRef(Some(reference)) if reference.is_i31(&self.store) => Value::I31,
+            Val::AnyRef(Some(reference)) if reference.is_struct(&self.store) => Value::Struct,
+            Val::AnyRef(Some(reference)) if reference.is_array(&self.store) => Value::Array,
+            Val::AnyRef(Some(reference)) => {
+                let host = ExternRef::convert_any(&mut self.store, *reference);
+                Value::Host(self.number(&host))
+            }
             Val::ExnRef(None) => Value::Null(Family::Exn),
             value => return Err(Problem::other(format!("unknown kind of value: {value:?}"))),
         })
+    }
+}
+
+impl World {
+    /// The number that a script gave to a value of the host.
+    fn number(&self, reference: &ExternRef) -> Option<u32> {
+        reference.data(&self.store).and_then(|value| value.downcast_ref()).copied()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Constant expressions.
 
-use precast_artifact::index::{FuncIndex, GlobalIndex};
+use precast_artifact::index::{FuncIndex, GlobalIndex, TypeIndex};
 use precast_artifact::module::{ConstExpr, ConstOp};
 use wasmparser::Operator;
 
@@ -31,6 +31,24 @@ pub(crate) fn read(
             Operator::I64Add => ConstOp::I64Add,
             Operator::I64Sub => ConstOp::I64Sub,
             Operator::I64Mul => ConstOp::I64Mul,
+            Operator::RefI31 => ConstOp::RefI31,
+            Operator::StructNew { struct_type_index } => {
+                ConstOp::StructNew(TypeIndex(struct_type_index))
+            }
+            Operator::StructNewDefault { struct_type_index } => {
+                ConstOp::StructNewDefault(TypeIndex(struct_type_index))
+            }
+            Operator::ArrayNew { array_type_index } => {
+                ConstOp::ArrayNew(TypeIndex(array_type_index))
+            }
+            Operator::ArrayNewDefault { array_type_index } => {
+                ConstOp::ArrayNewDefault(TypeIndex(array_type_index))
+            }
+            Operator::ArrayNewFixed { array_type_index, array_size } => {
+                ConstOp::ArrayNewFixed(TypeIndex(array_type_index), array_size)
+            }
+            // They change what the validator knows of a reference, and nothing else.
+            Operator::AnyConvertExtern | Operator::ExternConvertAny => continue,
             Operator::End => break,
             _ => {
                 let what = "constant expressions with this instruction";
@@ -70,7 +88,13 @@ pub(crate) fn evaluate(expression: &ConstExpr) -> Option<u64> {
             | ConstOp::V128(_)
             | ConstOp::GlobalGet(_)
             | ConstOp::RefNull(_)
-            | ConstOp::RefFunc(_) => return None,
+            | ConstOp::RefFunc(_)
+            | ConstOp::RefI31
+            | ConstOp::StructNew(_)
+            | ConstOp::StructNewDefault(_)
+            | ConstOp::ArrayNew(_)
+            | ConstOp::ArrayNewDefault(_)
+            | ConstOp::ArrayNewFixed(..) => return None,
         };
         stack.push(value);
     }

@@ -67,6 +67,7 @@ pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
         relaxed_simd,
         tail_call,
         function_references,
+        gc,
         wide_arithmetic,
         // A custom section, which is always valid.
         branch_hinting: _,
@@ -91,6 +92,8 @@ pub(crate) fn accepted(features: &precast_config::WasmFeatures) -> Wasmparser {
     accepted.set(Wasmparser::RELAXED_SIMD, relaxed_simd);
     accepted.set(Wasmparser::TAIL_CALL, tail_call);
     accepted.set(Wasmparser::FUNCTION_REFERENCES, function_references);
+    // The validator takes it to bring along what it builds on.
+    accepted.set(Wasmparser::GC, gc && function_references && reference_types);
     accepted.set(Wasmparser::WIDE_ARITHMETIC, wide_arithmetic);
     accepted.set(Wasmparser::EXCEPTIONS, exceptions);
     accepted.set(Wasmparser::LEGACY_EXCEPTIONS, legacy_exceptions);

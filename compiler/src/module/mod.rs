@@ -14,6 +14,7 @@ use precast_artifact::index::{
 use precast_artifact::module::{
     Bounds, ConstExpr, ConstOp, Export, ExportItem, Import, MemoryPlan, Module,
 };
+use precast_artifact::object::ObjectLayout;
 use precast_artifact::types::{EntityType, MemoryType};
 use precast_artifact::vmcontext::VMOffsets;
 use precast_config::CompilerSettings;
@@ -297,6 +298,7 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             .unwrap_or_default();
         Ok(ParsedModule {
             offsets: VMOffsets::new(&module)?,
+            layouts: module.types.types.iter().map(|ty| ObjectLayout::new(&ty.composite)).collect(),
             module,
             type_kinds: self.type_kinds,
             function_types: self.function_types,

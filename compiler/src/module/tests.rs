@@ -196,9 +196,7 @@ fn other_binaries_are_refused() {
 #[test]
 fn missing_proposals_are_named() {
     for (proposal, text) in [
-        ("gc", "(type (struct))"),
-        ("gc", "(rec (type (func)) (type (func)))"),
-        ("gc", "(func (param i31ref))"),
+        ("custom-descriptors", "(type $t (struct)) (func (param (ref (exact $t))))"),
         ("stack-switching", "(type $f (func)) (type (cont $f))"),
     ] {
         let message = refusal(&wasm(&format!("(module {text})")), &Features::default());
@@ -232,6 +230,10 @@ const NEEDS: &[(&str, &str)] = &[
         "function-references",
         "(type $t (func)) (func (param funcref) (drop (ref.as_non_null (local.get 0))))",
     ),
+    ("gc", "(type (struct))"),
+    ("gc", "(rec (type (func)) (type (func)))"),
+    ("gc", "(func (param i31ref))"),
+    ("gc", "(func (drop (ref.test funcref (ref.null func))))"),
     (
         "wide-arithmetic",
         "(func (drop (drop (i64.add128 (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)))))",

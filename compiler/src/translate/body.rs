@@ -9,7 +9,7 @@ use precast_artifact::description::Collector;
 use precast_artifact::trap::Trap;
 use precast_artifact::types as artifact;
 use smallvec::SmallVec;
-use wasmparser::{BlockType, ValType};
+use wasmparser::{BlockType, RefType, ValType};
 
 use crate::module::BranchHint;
 use crate::signature::VECTOR;
@@ -40,6 +40,8 @@ pub(super) struct Body<'a> {
     pub(super) collector: Collector,
     /// What is known of the references that it handles.
     pub(super) references: References,
+    /// The operand's type, as validation knows it, of the cast that is being translated.
+    pub(super) cast_operand: Option<RefType>,
 }
 
 /// Values that a branch passes to its target.

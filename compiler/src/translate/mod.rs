@@ -132,6 +132,7 @@ impl FunctionTranslator {
                 handled: false,
                 mapped: environment.collector.needs_stack_maps(),
             },
+            cast_operand: None,
         };
 
         body.define_params(&environment.module.function_type(function).params);
@@ -143,6 +144,10 @@ impl FunctionTranslator {
         while !reader.eof() {
             let offset = reader.original_position();
             let operator = reader.read()?;
+            if operator::is_cast(&operator) {
+                let operand = validator.get_operand_type(0).flatten();
+                body.cast_operand = operand.and_then(|ty| ty.as_reference_type());
+            }
             validator.op(offset, &operator)?;
             body.set_offset(offset);
             if let Operator::Try { .. } = operator

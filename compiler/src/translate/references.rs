@@ -27,9 +27,10 @@ pub(super) fn declare_operands(body: &mut Body<'_>, validator: &FuncValidator<Va
     let len = body.values.len();
     for position in new {
         let value = body.values.at(position);
+        // References to functions are wider; in what validation knows, types may have other
+        // numbers than those of the module.
         if body.builder.func.dfg.value_type(value) == types::I32
-            && let Some(Some(ty)) = validator.get_operand_type(len - 1 - position)
-            && is_heap_reference(body, ty)
+            && let Some(Some(ValType::Ref(_))) = validator.get_operand_type(len - 1 - position)
         {
             declare(body, value);
         }

@@ -99,6 +99,12 @@ impl<L: ValueList> WasmRet for Result<L> {
 #[doc(hidden)]
 pub struct ValueStore<'a>(pub(super) &'a mut StoreOpaque);
 
+impl ValueStore<'_> {
+    pub(crate) fn opaque(&mut self) -> &mut StoreOpaque {
+        self.0
+    }
+}
+
 macro_rules! numbers {
     ($($rust:ident $wasm:ident $write:ident $read:ident $as:ident)*) => {$(
         // SAFETY: every pattern of bits is a value of both types, which have the same size.

@@ -85,6 +85,11 @@ impl StoreOpaque {
                 *reference = evacuation.visit(*reference);
             }
         }
+        for instance in self.instances.iter_mut() {
+            for reference in instance.element_references_mut() {
+                *reference = evacuation.visit(*reference);
+            }
+        }
         evacuation.finish(bump)
     }
 }

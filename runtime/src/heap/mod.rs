@@ -165,6 +165,21 @@ impl Heap {
         self.objects_mut().write_bytes(at, bytes);
     }
 
+    /// Makes a range of places zero that hold no reference.
+    pub(crate) fn clear(&mut self, range: std::ops::Range<u32>) {
+        self.objects_mut().clear(range.start, range.len());
+    }
+
+    /// Copies bytes between places that may overlap; references among them must be counted.
+    pub(crate) fn copy_within(&mut self, from: u32, to: u32, len: u32) {
+        self.objects_mut().copy_within(from, to, len);
+    }
+
+    /// Whether references that are stored must be counted.
+    pub(crate) fn counts_references(&self) -> bool {
+        matches!(self.policy, Policy::Drc(_))
+    }
+
     /// Notes that a reference has been stored where none was before.
     #[inline]
     pub(crate) fn retain(&mut self, reference: u32) {

@@ -83,6 +83,20 @@ impl Space {
         unsafe { to.copy_from_nonoverlapping(from, len as usize) }
     }
 
+    /// Copies `len` bytes between places that may overlap.
+    pub(super) fn copy_within(&mut self, from: u32, to: u32, len: u32) {
+        let [from, to] = [from, to].map(|at| self.place(at, len as usize));
+        // SAFETY: `place` checked the bounds.
+        unsafe { to.copy_from(from, len as usize) }
+    }
+
+    /// Makes `len` bytes zero.
+    pub(super) fn clear(&mut self, at: u32, len: usize) {
+        let at = self.place(at, len);
+        // SAFETY: `place` checked the bounds.
+        unsafe { at.write_bytes(0, len) }
+    }
+
     /// # Panics
     ///
     /// When the place is none that can be used, which only a heap that was damaged leads to.

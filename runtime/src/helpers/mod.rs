@@ -5,6 +5,7 @@
 //! whoever entered wasm, calls the function of its name, and notes errors and panics.
 #![allow(unsafe_code)] // Called by generated code.
 
+mod array;
 mod exceptions;
 mod heap;
 mod interrupts;
@@ -123,6 +124,9 @@ unsafe fn run<O: Outcome>(
 
 /// The functions behind the shims.
 mod functions {
+    pub(super) use super::array::{
+        array_copy, array_init_data, array_init_elem, array_new_data, array_new_elem,
+    };
     pub(super) use super::exceptions::{throw, throw_ref};
     pub(super) use super::heap::{gc_allocate, gc_list, gc_release};
     pub(super) use super::interrupts::{new_epoch, out_of_fuel};

@@ -97,7 +97,7 @@ pub(super) fn table_init(
 
 pub(super) fn elem_drop(mut context: Context<'_>, elem: u32) -> Result<()> {
     let instance = context.instance;
-    context.opaque().instances[instance].drop_element(ElemIndex(elem));
+    context.opaque().drop_element(instance, ElemIndex(elem));
     Ok(())
 }
 

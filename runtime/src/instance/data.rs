@@ -4,12 +4,14 @@ use precast_artifact::index::{
     DataIndex, DefinedFuncIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex,
     TagIndex,
 };
+use precast_artifact::module::ElementItems;
 use precast_artifact::section::functions::FunctionEntry;
 use precast_artifact::vmcontext::VMFuncRef;
 
 use crate::module::Module;
 use crate::pool::Slot;
-use crate::store::{GlobalId, MemoryId, TableId, TagId};
+use crate::store::{GlobalId, InstanceId, MemoryId, StoreOpaque, TableId, TagId};
+use crate::table::Element;
 use crate::vm::{VmContext, VmFunc};
 
 /// A module with what its imports were given and what it owns.
@@ -20,6 +22,8 @@ pub(crate) struct InstanceData {
     pub(super) tables: Vec<TableId>,
     pub(super) globals: Vec<GlobalId>,
     pub(super) tags: Vec<TagId>,
+    /// The elements of segments that are given by expressions, by position.
+    pub(super) elements: Box<[Vec<Element>]>,
     /// The positions of element segments that are empty now, and of data segments.
     pub(super) dropped_elements: Box<[bool]>,
     pub(super) dropped_data: Box<[bool]>,
@@ -61,10 +65,45 @@ impl InstanceData {
         (!self.dropped_elements[position]).then_some(position)
     }
 
-    pub(crate) fn drop_element(&mut self, index: ElemIndex) {
-        if let Some(position) = self.module.info().element_position(index) {
-            self.dropped_elements[position] = true;
+    /// The number of elements of a segment that was not dropped.
+    pub(crate) fn element_count(&self, position: Option<usize>) -> u64 {
+        match position.map(|position| &self.module.info().elements[position].items) {
+            Some(ElementItems::Functions(functions)) => functions.len.into(),
+            Some(ElementItems::Expressions(expressions)) => expressions.len() as u64,
+            None => 0,
         }
+    }
+
+    /// An element that such a segment has.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    pub(crate) fn element(&self, position: Option<usize>, index: usize) -> Element {
+        let position = position.expect("a dropped segment has no elements");
+        match &self.module.info().elements[position].items {
+            ElementItems::Functions(functions) => {
+                let elements = self.module.inner().sections().elements;
+                let function = elements.get(*functions, index as u32);
+                Element::Func(function.and_then(|index| self.func_ref(index)))
+            }
+            ElementItems::Expressions(_) => self.elements[position][index],
+        }
+    }
+
+    /// The elements of segments that are references into the heap.
+    pub(crate) fn element_references_mut(&mut self) -> impl Iterator<Item = &mut u32> {
+        self.elements.iter_mut().flatten().filter_map(|element| match element {
+            Element::Ref(reference) => Some(reference),
+            Element::Func(_) => None,
+        })
+    }
+
+    /// Drops a segment, and returns the elements that it refers to.
+    fn drop_element(&mut self, index: ElemIndex) -> Vec<Element> {
+        let Some(position) = self.module.info().element_position(index) else { return Vec::new() };
+        self.dropped_elements[position] = true;
+        std::mem::take(&mut self.elements[position])
     }
 
     /// The bytes of a data segment; none after it was dropped.
@@ -119,6 +158,17 @@ impl InstanceData {
             entry: module.entry(entry.ty),
             vmctx: self.vmctx.as_ptr(),
             type_id: module.type_ids()[entry.ty.as_usize()],
+        }
+    }
+}
+
+impl StoreOpaque {
+    /// Drops an element segment of an instance.
+    pub(crate) fn drop_element(&mut self, instance: InstanceId, index: ElemIndex) {
+        for element in self.instances[instance].drop_element(index) {
+            if let Element::Ref(reference) = element {
+                let _garbage = self.heap.release(reference);
+            }
         }
     }
 }

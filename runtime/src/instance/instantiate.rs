@@ -16,7 +16,7 @@ use crate::memory::{ImageKey, MemoryData};
 use crate::module::Module;
 use crate::pool::Kind;
 use crate::store::{InstanceId, StoreInner, StoreOpaque, VmStore, check_count};
-use crate::table::{TableData, TableImage};
+use crate::table::{Element, TableData, TableImage};
 use crate::tag::TagData;
 use crate::types::FuncType;
 use crate::vm::{VmContext, instance_word};
@@ -29,7 +29,7 @@ pub(super) fn instantiate<T: 'static>(
 ) -> Result<InstanceId> {
     imports::check(&store.opaque, module, imports)?;
     let id = build(store, module, imports)?;
-    initialize(&mut store.opaque, module, id)?;
+    initialize(store, module, id)?;
     if let Some(start) = module.info().start {
         let func = store.opaque.instances[id].temporary_func_ref(start).ok_or(DAMAGED)?;
         // SAFETY: the function is the instance's; a start function has neither parameters nor
@@ -80,6 +80,7 @@ fn build(store: &mut dyn VmStore, module: &Module, imports: &[Extern]) -> Result
         tables: Vec::with_capacity(info.tables.len()),
         globals: Vec::with_capacity(info.globals.len()),
         tags: Vec::with_capacity(info.tags.len()),
+        elements: vec![Vec::new(); info.elements.len()].into(),
         dropped_elements: vec![false; info.elements.len()].into(),
         dropped_data: vec![false; info.data.len()].into(),
         exported_memory: None,
@@ -94,8 +95,9 @@ fn build(store: &mut dyn VmStore, module: &Module, imports: &[Extern]) -> Result
     instance.exported_memory = exported.and_then(|index| instance.memory(index));
     let made = opaque.instances.push(instance);
     assert_eq!(made, id, "an instance makes no other");
-    make_globals(opaque, module, id)?;
-    initialize_tables(opaque, module, id)?;
+    make_globals(store, module, id)?;
+    initialize_tables(store, module, id)?;
+    evaluate_elements(store, module, id)?;
     Ok(id)
 }
 
@@ -226,11 +228,12 @@ fn make_tags(store: &mut StoreOpaque, instance: &mut InstanceData) -> Result<()>
     Ok(())
 }
 
-fn make_globals(store: &mut StoreOpaque, module: &Module, id: InstanceId) -> Result<()> {
+fn make_globals(store: &mut dyn VmStore, module: &Module, id: InstanceId) -> Result<()> {
     let own = module.info().imported.globals as usize;
     let globals = module.info().globals.iter().enumerate().skip(own);
     for ((index, ty), initial) in globals.zip(&module.info().global_initializers) {
         let value = const_expr::evaluate(store, id, initial)?;
+        let store = store.opaque_mut();
         let EntityType::Global(ty) = module.inner().entity_type(&EntityType::Global(*ty))? else {
             return Err(DAMAGED.into());
         };
@@ -246,12 +249,14 @@ fn make_globals(store: &mut StoreOpaque, module: &Module, id: InstanceId) -> Res
 
 /// Writes initial values of tables that are not null. Table images apply over them, so their
 /// elements stay unread.
-fn initialize_tables(store: &mut StoreOpaque, module: &Module, id: InstanceId) -> Result<()> {
+fn initialize_tables(store: &mut dyn VmStore, module: &Module, id: InstanceId) -> Result<()> {
     let own = module.info().imported.tables as usize;
     for (initial, index) in module.info().table_initializers.iter().zip(own..) {
-        let table = store.instances[id].table(TableIndex(index as u32)).ok_or(DAMAGED)?;
-        let null = store.tables[table].null();
+        let opaque = store.opaque_mut();
+        let table = opaque.instances[id].table(TableIndex(index as u32)).ok_or(DAMAGED)?;
+        let null = opaque.tables[table].null();
         let value = const_expr::element(store, id, initial, null)?;
+        let store = store.opaque_mut();
         if value != null {
             let data = &store.tables[table];
             let image = data.image().map_or(0, |image| u64::from(image.functions.len));
@@ -262,8 +267,25 @@ fn initialize_tables(store: &mut StoreOpaque, module: &Module, id: InstanceId) -
     Ok(())
 }
 
+/// Finds out what elements are that are given by expressions.
+fn evaluate_elements(store: &mut dyn VmStore, module: &Module, id: InstanceId) -> Result<()> {
+    for (position, segment) in module.info().elements.iter().enumerate() {
+        let ElementItems::Expressions(expressions) = &segment.items else { continue };
+        let null = if segment.ty.is_func() { Element::Func(None) } else { Element::Ref(0) };
+        for expression in expressions {
+            let element = const_expr::element(store, id, expression, null)?;
+            let store = store.opaque_mut();
+            if let Element::Ref(reference) = element {
+                store.heap.retain(reference);
+            }
+            store.instances[id].elements[position].push(element);
+        }
+    }
+    Ok(())
+}
+
 /// Copies active segments to tables and memories.
-fn initialize(store: &mut StoreOpaque, module: &Module, id: InstanceId) -> Result<()> {
+fn initialize(store: &mut dyn VmStore, module: &Module, id: InstanceId) -> Result<()> {
     let info = module.info();
     for segment in &info.elements {
         let index = segment.index;
@@ -272,15 +294,14 @@ fn initialize(store: &mut StoreOpaque, module: &Module, id: InstanceId) -> Resul
             ElementMode::Active { table, offset } => {
                 let is_64 = info.tables.get(table.as_usize()).is_some_and(|ty| ty.table64);
                 let offset = const_expr::offset(store, id, offset, is_64)?;
+                let store = store.opaque_mut();
                 let table = store.instances[id].table(*table).ok_or(DAMAGED)?;
-                let len = match &segment.items {
-                    ElementItems::Functions(functions) => functions.len.into(),
-                    ElementItems::Expressions(expressions) => expressions.len() as u64,
-                };
+                let position = store.instances[id].element_position(index);
+                let len = store.instances[id].element_count(position);
                 store.table_init(table, id, index, offset, 0, len)?;
             }
         }
-        store.instances[id].drop_element(index);
+        store.opaque_mut().drop_element(id, index);
     }
     for segment in &info.data {
         let index = segment.index;
@@ -289,13 +310,14 @@ fn initialize(store: &mut StoreOpaque, module: &Module, id: InstanceId) -> Resul
             DataMode::Active { memory, offset } => {
                 let is_64 = info.memories.get(memory.as_usize()).is_some_and(|m| m.ty.memory64);
                 let offset = const_expr::offset(store, id, offset, is_64)?;
+                let store = store.opaque_mut();
                 let memory = store.instances[id].memory(*memory).ok_or(DAMAGED)?;
                 let bytes = store.instances[id].data(index);
                 let written = store.memories[memory].view().write(offset, bytes);
                 written.map_err(|_| Trap::MemoryOutOfBounds)?;
             }
         }
-        store.instances[id].drop_data(index);
+        store.opaque_mut().instances[id].drop_data(index);
     }
     Ok(())
 }

@@ -303,10 +303,13 @@ impl ModuleInner {
         self.info().signature(ty).map(|signature| self.code(signature.exit))
     }
 
-    /// The trampoline from wasm to host functions of a type of the engine.
+    /// The trampoline from wasm to host functions of a type of the engine. Code that knows only a
+    /// supertype can call them as well, by one of the same shape.
     pub(crate) fn exit_of(&self, type_id: u32) -> Option<*const c_void> {
+        let types = self.engine.types();
         let of_type = |signature: &&precast_artifact::module::Signature| {
-            self.type_ids.get(signature.ty.as_usize()) == Some(&type_id)
+            let known = self.type_ids.get(signature.ty.as_usize());
+            known.is_some_and(|&known| types.is_subtype(type_id, known))
         };
         let signature = self.info().signatures.iter().find(of_type)?;
         Some(self.code(signature.exit))

@@ -6,13 +6,11 @@ mod elements;
 pub(crate) use data::{Element, Stored, TableData, TableImage};
 
 use precast_artifact::index::ElemIndex;
-use precast_artifact::module::ElementItems;
 use precast_artifact::trap::Trap;
 use precast_artifact::types as raw;
 
 use crate::error::{LimitError, Result, TypeError};
 use crate::heap::Garbage;
-use crate::instance::const_expr;
 use crate::store::{
     AsContext, AsContextMut, InstanceId, StoreContextMut, StoreId, StoreOpaque, TableId, VmStore,
 };
@@ -257,31 +255,11 @@ impl StoreOpaque {
         src: u64,
         len: u64,
     ) -> Result<()> {
-        let owner = &self.instances[instance];
-        let module = owner.module().clone();
-        let position = owner.element_position(segment);
-        let items = position.map(|position| &module.info().elements[position].items);
-        let available = match items {
-            Some(ElementItems::Functions(functions)) => functions.len.into(),
-            Some(ElementItems::Expressions(expressions)) => expressions.len() as u64,
-            None => 0,
-        };
-        let src = range(src, len, available)?;
+        let position = self.instances[instance].element_position(segment);
+        let src = range(src, len, self.instances[instance].element_count(position))?;
         let dst = range(dst, len, self.tables[id].len())?;
         for (from, to) in src.zip(dst) {
-            let element = match items {
-                Some(ElementItems::Functions(functions)) => {
-                    let elements = module.inner().sections().elements;
-                    let function = elements.get(*functions, from as u32);
-                    Element::Func(
-                        function.and_then(|index| self.instances[instance].func_ref(index)),
-                    )
-                }
-                Some(ElementItems::Expressions(expressions)) => {
-                    const_expr::element(self, instance, &expressions[from], self.tables[id].null())?
-                }
-                None => unreachable!("a dropped segment has no elements"),
-            };
+            let element = self.instances[instance].element(position, from);
             self.table_set(id, to, element);
         }
         Ok(())

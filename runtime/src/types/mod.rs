@@ -19,7 +19,7 @@ use crate::engine::Engine;
 
 pub use defined::{ArrayType, FieldType, Finality, FuncType, StorageType, StructType};
 pub(crate) use describe::{describe_entity, describe_type};
-pub(crate) use matching::{Found, import_matches, val_matches};
+pub(crate) use matching::{Found, heap_matches, import_matches, val_matches};
 pub(crate) use registry::{RegisteredType, TypeRegistry, map_ref_type, map_val_type};
 
 /// The type of a value.

@@ -1,8 +1,11 @@
 //! The table of operators: one row each, with the family function that translates it.
 //!
-//! Operators on vectors have their rows in [`simd`]. This is also the one place that knows about code that cannot be reached.
+//! Operators on objects have their rows in [`gc`], those on vectors in [`simd`]. This is also the one place that knows about code that cannot be reached.
 
+mod gc;
 mod simd;
+
+pub(super) use self::gc::is_cast;
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F64, I8, I16, I32, I64};
@@ -241,6 +244,13 @@ fn translate(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), Unsuppo
         Op::RefAsNonNull => reference::as_non_null(body),
         Op::RefFunc { function_index } => reference::func(body, function_index),
 
+        Op::RefEq => reference::eq(body),
+        Op::RefI31 => reference::i31(body),
+        Op::I31GetS => reference::i31_get(body, Opcode::Sshr),
+        Op::I31GetU => reference::i31_get(body, Opcode::Ushr),
+        // The same bits are a reference of both kinds.
+        Op::AnyConvertExtern | Op::ExternConvertAny => {}
+
         Op::I32Const { value } => numeric::integer(body, I32, value.cast_unsigned().into()),
         Op::I64Const { value } => numeric::integer(body, I64, value),
         Op::I32Eqz | Op::I64Eqz => numeric::eqz(body),
@@ -346,7 +356,7 @@ fn translate(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), Unsuppo
         Op::I64MulWideS => wide::multiply(body, Opcode::Sextend),
         Op::I64MulWideU => wide::multiply(body, Opcode::Uextend),
 
-        ref other => return simd::translate(body, other),
+        ref other => return gc::translate(body, other),
     }
     Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::mem::offset_of;
 
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     BlockArg, BlockCall, ExceptionTableData, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef,
     Type, Value, types,
@@ -21,6 +20,7 @@ use crate::trap::trap_code;
 
 use super::element::Table;
 use super::exceptions;
+use super::gc::cast::check_signature;
 
 /// What is called.
 #[derive(Clone, Copy)]
@@ -77,11 +77,9 @@ pub(in crate::translate) fn indirect(body: &mut Body<'_>, kind: CallKind, ty: u3
     let callee = if table.holds_only(ty) {
         func_ref.callee(body, first_access)
     } else {
-        let expected = body.instance.type_id(&mut body.builder, ty);
         let type_id = offset_of!(VMFuncRef, type_id);
-        let actual = func_ref.load(body, types::I32, first_access, type_id);
-        let matches = body.ins().icmp(IntCC::Equal, actual, expected);
-        body.ins().trapz(matches, trap_code(Trap::BadSignature));
+        let type_id = func_ref.load(body, types::I32, first_access, type_id);
+        check_signature(body, type_id, ty);
         // Not to be moved before the check: only now is it known that there is code.
         func_ref.callee(body, MemFlagsData::trusted().with_readonly())
     };
@@ -91,7 +89,7 @@ pub(in crate::translate) fn indirect(body: &mut Body<'_>, kind: CallKind, ty: u3
 /// `call_ref` and `return_call_ref`.
 pub(in crate::translate) fn reference(body: &mut Body<'_>, kind: CallKind, ty: u32) {
     let func_ref = Pointer { base: body.values.pop(), offset: 0 };
-    let callee = func_ref.callee(body, may_be_null(Trap::NullReference));
+    let callee = func_ref.callee(body, may_be_null(Trap::NullFuncReference));
     call(body, kind, callee, TypeIndex(ty));
 }
 

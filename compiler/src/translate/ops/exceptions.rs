@@ -42,7 +42,7 @@ pub(in crate::translate) fn throw(body: &mut Body<'_>, tag: u32) {
 /// `throw_ref`.
 pub(in crate::translate) fn throw_ref(body: &mut Body<'_>) {
     let exception = body.values.pop();
-    body.ins().trapz(exception, trap_code(Trap::NullReference));
+    body.ins().trapz(exception, trap_code(Trap::NullExceptionReference));
     call_throwing_helper(body, Helper::ThrowRef, &[exception]);
 }
 

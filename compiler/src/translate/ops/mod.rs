@@ -6,6 +6,7 @@ pub(super) mod bulk;
 pub(super) mod calls;
 pub(super) mod control;
 pub(super) mod exceptions;
+pub(super) mod gc;
 pub(super) mod memory;
 pub(super) mod numeric;
 pub(super) mod reference;

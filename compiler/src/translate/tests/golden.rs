@@ -52,8 +52,8 @@ fn indirect_calls_check_bounds_null_and_type() {
         "(module (table 4 funcref) (func (param i32) (result i64)
             (call_indirect (param i32) (result i64) (local.get 0) (local.get 0))))",
         "block0(v0: i64, v1: i64, v2: i32):
-        v18 = load.i64 notrap aligned readonly can_move v0+24
-        v19 = load.i32 notrap aligned readonly can_move v18
+        v19 = load.i64 notrap aligned readonly can_move v0+24
+        v20 = load.i32 notrap aligned readonly can_move v19
         v3 = uextend.i64 v2
         v4 = load.i64 notrap aligned little region0 v0+header+8
         v5 = icmp uge v3, v4
@@ -72,8 +72,8 @@ fn indirect_calls_check_bounds_null_and_type() {
         v17 = bor v15, v16
         jump block2(v17)
         block2(v13: i64):
-        v20 = load.i32 user5 aligned readonly v13+23
-        v21 = icmp eq v20, v19
+        v18 = load.i32 user5 aligned readonly v13+23
+        v21 = icmp eq v18, v20
         trapz v21, user6
         v22 = load.i64 notrap aligned readonly v13-1
         v23 = load.i64 notrap aligned readonly v13+15
@@ -194,7 +194,7 @@ fn calls_through_typed_references_check_only_for_null() {
         "(module (type $t (func (param i32))) (table 4 4 (ref null $t))
             (func (param i32 (ref null $t)) (call_ref $t (local.get 0) (local.get 1))))",
         "block0(v0: i64, v1: i64, v2: i32, v3: i64):
-        v4 = load.i64 user11 aligned readonly v3
+        v4 = load.i64 user16 aligned readonly v3
         v5 = load.i64 notrap aligned readonly v3+16
         call_indirect sig0, v4(v5, v0, v2)
         return",

@@ -1,0 +1,75 @@
+//! Structures.
+
+use cranelift_codegen::ir::{InstBuilder, Value};
+use precast_artifact::index::TypeIndex;
+use precast_artifact::trap::Trap;
+use smallvec::SmallVec;
+
+use crate::translate::body::Body;
+use crate::translate::ops::heap;
+use crate::trap::trap_code;
+
+use super::storage::{Extension, Place};
+
+/// `struct.new`.
+pub(in crate::translate) fn new(body: &mut Body<'_>, ty: u32) {
+    let ty = TypeIndex(ty);
+    let count = body.instance.module.struct_type(ty).0.fields.len();
+    let values = SmallVec::<[Value; 8]>::from_slice(body.values.top(count));
+    let reference = allocate(body, ty);
+    let object = heap::object_address(body, reference);
+    for (index, &value) in values.iter().enumerate() {
+        field(body, ty, index, object).initialize(body, value);
+    }
+    body.values.drop(count);
+    body.values.push(reference);
+}
+
+/// `struct.new_default`.
+pub(in crate::translate) fn new_default(body: &mut Body<'_>, ty: u32) {
+    let ty = TypeIndex(ty);
+    let count = body.instance.module.struct_type(ty).0.fields.len();
+    let reference = allocate(body, ty);
+    let object = heap::object_address(body, reference);
+    for index in 0..count {
+        field(body, ty, index, object).initialize_default(body);
+    }
+    body.values.push(reference);
+}
+
+/// `struct.get`, `struct.get_s` and `struct.get_u`.
+pub(in crate::translate) fn get(body: &mut Body<'_>, ty: u32, index: u32, extension: Extension) {
+    let reference = body.values.pop();
+    let object = non_null(body, reference);
+    let value = field(body, TypeIndex(ty), index as usize, object).read(body, extension);
+    body.values.push(value);
+}
+
+/// `struct.set`.
+pub(in crate::translate) fn set(body: &mut Body<'_>, ty: u32, index: u32) {
+    let (reference, value) = body.values.pop2();
+    let object = non_null(body, reference);
+    field(body, TypeIndex(ty), index as usize, object).write(body, value);
+}
+
+/// A new structure, of which nothing is initialized.
+fn allocate(body: &mut Body<'_>, ty: TypeIndex) -> Value {
+    let type_id = body.instance.type_id(&mut body.builder, ty);
+    let size = body.const32(body.instance.module.struct_type(ty).1.size);
+    heap::allocate(body, type_id, size)
+}
+
+/// The address of a structure.
+fn non_null(body: &mut Body<'_>, reference: Value) -> Value {
+    body.ins().trapz(reference, trap_code(Trap::NullStructReference));
+    heap::object_address(body, reference)
+}
+
+fn field(body: &Body<'_>, ty: TypeIndex, index: usize, object: Value) -> Place {
+    let (ty, layout) = body.instance.module.struct_type(ty);
+    Place {
+        address: object,
+        offset: layout.fields[index] as i32,
+        storage: ty.fields[index].storage,
+    }
+}
