@@ -86,11 +86,14 @@ impl Bump {
         self.set_next(next);
     }
 
-    /// Goes on in a part that begins at `start` and is filled up to `next`.
-    pub(super) fn move_to(&mut self, start: u32, next: u32) {
+    /// Goes on in a part that begins at `start` and is filled up to `next`, as large as this one.
+    pub(super) fn move_to(&mut self, space: &mut Space, start: u32, next: u32) {
         self.start = start;
         self.set_next(next);
-        self.set_capacity(self.used());
+        if space.commit(start, self.capacity).is_err() {
+            self.capacity = self.used();
+        }
+        self.set_capacity(self.capacity);
     }
 
     fn set_capacity(&mut self, capacity: usize) {

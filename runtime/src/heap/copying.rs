@@ -78,7 +78,7 @@ impl<'a> Evacuation<'a> {
             }
             object += size;
         }
-        bump.move_to(self.to, self.next);
+        bump.move_to(self.space, self.to, self.next);
         self.hosts.sweep()
     }
 }

@@ -73,6 +73,14 @@ pub(super) fn retain(space: &mut Space, object: u32) {
     space.write(object + OBJECT_COLLECTOR, up(count));
 }
 
+/// Counts so many more references to an object.
+pub(super) fn retain_times(space: &mut Space, object: u32, times: u64) {
+    let count = space.read(object + OBJECT_COLLECTOR);
+    let listed = count & LISTED;
+    let sum = u64::from(count & !LISTED).saturating_add(times).min(COUNT_SATURATED.into());
+    space.write(object + OBJECT_COLLECTOR, sum as u32 | listed);
+}
+
 /// Counts one reference to an object less. Whether that was the last one.
 pub(super) fn release(space: &mut Space, object: u32) -> bool {
     let count = down(space.read(object + OBJECT_COLLECTOR));

@@ -190,6 +190,15 @@ impl Heap {
         }
     }
 
+    /// Notes that a reference has been stored in `count` places where none was before.
+    pub(crate) fn retain_times(&mut self, reference: u32, count: u64) {
+        if let Policy::Drc(_) = self.policy
+            && is_object(reference)
+        {
+            drc::retain_times(self.objects_mut(), reference, count);
+        }
+    }
+
     /// Notes that a reference has been overwritten, after another one was retained in its place.
     #[inline]
     #[must_use]

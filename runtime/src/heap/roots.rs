@@ -194,9 +194,17 @@ impl StoreOpaque {
     /// Lets go of all handles but the first `height` ones.
     #[inline]
     pub(crate) fn end_scope(&mut self, height: usize) {
-        while let Some(reference) = self.roots.pop(height) {
-            drop(self.heap.release(reference));
+        if self.roots.height() > height {
+            drop(self.release_scope(height));
         }
+    }
+
+    fn release_scope(&mut self, height: usize) -> Garbage {
+        let mut garbage = Garbage::new();
+        while let Some(reference) = self.roots.pop(height) {
+            garbage.extend(self.heap.release(reference));
+        }
+        garbage
     }
 
     /// Lets go of what nobody owns any more.

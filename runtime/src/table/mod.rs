@@ -168,7 +168,7 @@ pub(crate) fn grow(
     let (store, limiter) = store.parts();
     let grown = store.tables[id].grow(delta, init, limiter)?;
     if let (Some(_), Element::Ref(reference)) = (grown, init) {
-        (0..delta).for_each(|_| store.heap.retain(reference));
+        store.heap.retain_times(reference, delta);
     }
     Ok(grown)
 }

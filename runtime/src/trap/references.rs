@@ -69,3 +69,41 @@ fn walk(registers: Registers, references: &mut Vec<StackReference>) -> Option<()
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Walks frames that are pairs of words: where the caller's frame is, as a position, and a
+    /// return address. The first one is the exit, the last position the entry.
+    fn walk_frames(frames: &[(usize, usize)]) -> Option<usize> {
+        let mut stack = vec![[0usize; 2]; frames.len() + 1];
+        let start = stack.as_mut_ptr().expose_provenance();
+        let address = |position: usize| start + position * size_of::<[usize; 2]>();
+        for (frame, &(caller, return_address)) in stack.iter_mut().zip(frames) {
+            *frame = [address(caller), return_address];
+        }
+        let registers = Registers {
+            stack_limit: 0,
+            entry_fp: address(frames.len()),
+            entry_sp: 0,
+            entry_handler: 0,
+            exit_fp: address(0),
+        };
+        let mut references = Vec::new();
+        std::hint::black_box(&stack);
+        walk(registers, &mut references)?;
+        Some(references.len())
+    }
+
+    #[test]
+    fn a_walk_that_does_not_reach_the_entry_is_noticed() {
+        // Straight from the exit to the entry.
+        assert_eq!(walk_frames(&[(1, 0x1234)]), Some(0));
+        // Through code that nobody knows.
+        assert_eq!(walk_frames(&[(1, 0x1234), (2, 0x1234)]), None);
+        // In a circle, and beyond the entry.
+        assert_eq!(walk_frames(&[(0, 0x1234)]), None);
+        assert_eq!(walk_frames(&[(2, 0x1234)]), None);
+    }
+}
