@@ -86,7 +86,7 @@ fn wasm_sees_what_the_host_made() {
         let fields = fields.iter().cloned();
         StructType::with_finality_and_supertype(&engine, Finality::NonFinal, supertype, fields)
     };
-    let shape = subtype(None, &[byte.clone()]).unwrap();
+    let shape = subtype(None, std::slice::from_ref(&byte)).unwrap();
     let circle = subtype(Some(&shape), &[byte.clone(), radius.clone()]).unwrap();
     let pre = StructRefPre::new(&mut store, circle.clone());
     let made = StructRef::new(&mut store, &pre, &[Val::I32(-1), 1.5f64.into()]).unwrap();
