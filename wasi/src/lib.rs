@@ -60,7 +60,7 @@ pub use builder::{InputStream, OutputStream, WasiCtxBuilder};
 pub use ctx::WasiCtx;
 pub use errno::Errno;
 pub use exit::I32Exit;
-pub use linker::add_to_linker;
+pub use linker::{add_imports_to_linker, add_to_linker};
 pub use memory_stream::{MemoryInput, MemoryOutput};
 pub use process::RaiseError;
 pub use rights::DirAccess;

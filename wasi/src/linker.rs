@@ -1,6 +1,6 @@
 //! The functions, as imports of modules.
 
-use precast_runtime::{Caller, Error, Linker, MemoryView, Trap};
+use precast_runtime::{Caller, Error, IntoFunc, Linker, MemoryView, Module, Trap};
 
 use crate::{Errno, I32Exit, RaiseError, WasiCtx, WasiUnstable, for_each_function};
 
@@ -9,13 +9,13 @@ const UNSTABLE: &str = "wasi_unstable";
 
 /// Defines each row of the table in each of its editions.
 macro_rules! define {
-    ($linker:ident, $get:ident, $(
+    ($definitions:ident, $get:ident, $(
         $ending:ident $name:ident($($argument:ident: $type:ty),*) [$($edition:ident)*];
     )*) => {$(
         let function = move |mut caller: Caller<'_, T>, $($argument: $type),*| {
             enter(&mut caller, $get, |wasi, memory| wasi.$name(memory, $($argument),*))
         };
-        $($linker.func_wrap(define!(@ $edition), stringify!($name), function)?;)*
+        $($definitions.add(define!(@ $edition), stringify!($name), function)?;)*
     )*};
     (@ preview1) => { PREVIEW1 };
     (@ unstable) => { UNSTABLE };
@@ -44,30 +44,73 @@ pub fn add_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     get: impl Fn(&mut T) -> &mut WasiCtx + Send + Sync + Copy + 'static,
 ) -> Result<(), Error> {
-    for_each_function!(define, linker, get);
+    define_all(Definitions { linker, wanted: None }, get)
+}
 
-    linker.func_wrap(UNSTABLE, "fd_filestat_get", {
+/// As [`add_to_linker`], but defines only what `module` imports: for a linker that serves this module
+/// alone, since all functions together take longer to define than a small program takes to run.
+///
+/// # Errors
+///
+/// As [`add_to_linker`].
+pub fn add_imports_to_linker<T: 'static>(
+    linker: &mut Linker<T>,
+    module: &Module,
+    get: impl Fn(&mut T) -> &mut WasiCtx + Send + Sync + Copy + 'static,
+) -> Result<(), Error> {
+    let wanted = module.imports().map(|import| (import.module(), import.name())).collect();
+    define_all(Definitions { linker, wanted: Some(wanted) }, get)
+}
+
+/// Where functions are defined, and which.
+struct Definitions<'a, T> {
+    linker: &'a mut Linker<T>,
+    /// Module and field names; all functions when there is no such list.
+    wanted: Option<Vec<(&'a str, &'a str)>>,
+}
+
+impl<T: 'static> Definitions<'_, T> {
+    fn add<Params, Results>(
+        &mut self,
+        module: &str,
+        name: &str,
+        function: impl IntoFunc<T, Params, Results>,
+    ) -> Result<(), Error> {
+        if self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&(module, name))) {
+            self.linker.func_wrap(module, name, function)?;
+        }
+        Ok(())
+    }
+}
+
+fn define_all<T: 'static>(
+    mut definitions: Definitions<'_, T>,
+    get: impl Fn(&mut T) -> &mut WasiCtx + Send + Sync + Copy + 'static,
+) -> Result<(), Error> {
+    for_each_function!(define, definitions, get);
+
+    definitions.add(UNSTABLE, "fd_filestat_get", {
         move |mut caller: Caller<'_, T>, fd: u32, stat: u32| {
             enter(&mut caller, get, |wasi, memory| {
                 WasiUnstable(wasi).fd_filestat_get(memory, fd, stat)
             })
         }
     })?;
-    linker.func_wrap(UNSTABLE, "path_filestat_get", {
+    definitions.add(UNSTABLE, "path_filestat_get", {
         move |mut caller: Caller<'_, T>, fd: u32, flags: u32, path: u32, len: u32, stat: u32| {
             enter(&mut caller, get, |wasi, memory| {
                 WasiUnstable(wasi).path_filestat_get(memory, fd, flags, path, len, stat)
             })
         }
     })?;
-    linker.func_wrap(UNSTABLE, "fd_seek", {
+    definitions.add(UNSTABLE, "fd_seek", {
         move |mut caller: Caller<'_, T>, fd: u32, offset: i64, whence: u32, position: u32| {
             enter(&mut caller, get, |wasi, memory| {
                 WasiUnstable(wasi).fd_seek(memory, fd, offset, whence, position)
             })
         }
     })?;
-    linker.func_wrap(UNSTABLE, "poll_oneoff", {
+    definitions.add(UNSTABLE, "poll_oneoff", {
         move |mut caller: Caller<'_, T>, from: u32, events: u32, count: u32, happened: u32| {
             enter(&mut caller, get, |wasi, memory| {
                 WasiUnstable(wasi).poll_oneoff(memory, from, events, count, happened)

@@ -1,7 +1,7 @@
 //! Whole guests.
 
 use precast_runtime::{Engine, Linker, Module, Store};
-use precast_wasi::{I32Exit, MemoryOutput, WasiCtx, add_to_linker};
+use precast_wasi::{I32Exit, MemoryOutput, WasiCtx, add_imports_to_linker, add_to_linker};
 
 fn run(text: &str, output: &MemoryOutput) -> Result<(), precast_runtime::Error> {
     let engine = Engine::default();
@@ -34,6 +34,22 @@ fn a_guest_writes_and_exits() {
         assert_eq!(error.downcast_ref::<I32Exit>(), Some(&I32Exit(7)));
         assert_eq!(output.contents(), b"hello\n");
     }
+}
+
+#[test]
+fn only_what_a_module_imports_is_defined_for_it() {
+    let engine = Engine::default();
+    let text = r#"(module
+        (import "wasi_unstable" "sched_yield" (func (result i32)))
+        (import "elsewhere" "sched_yield" (func)))"#;
+    let module = Module::new(&engine, text).unwrap();
+    let mut linker: Linker<WasiCtx> = Linker::new(&engine);
+    add_imports_to_linker(&mut linker, &module, |wasi| wasi).unwrap();
+    let mut store = Store::new(&engine, WasiCtx::builder().build());
+    let mut defined = |from, name| linker.get(&mut store, from, name).is_some();
+    assert!(defined("wasi_unstable", "sched_yield"));
+    assert!(!defined("wasi_snapshot_preview1", "sched_yield"));
+    assert!(!defined("elsewhere", "sched_yield"));
 }
 
 #[test]

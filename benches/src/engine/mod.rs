@@ -176,6 +176,13 @@ pub enum References {
     Copied,
 }
 
+/// Slots of a pool, and what fits into one: enough for every program of the benches.
+const SLOTS: u32 = 16;
+/// Bytes of an instance without its memories and tables.
+const INSTANCE_BYTES: usize = 32 << 20;
+/// Elements of a table.
+const TABLE_ELEMENTS: usize = 1 << 18;
+
 /// For which CPU code is compiled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cpu {

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use precast::wasi::{DirAccess, I32Exit, WasiCtx};
 use precast::{
     Collector, Config, CpuChoice, ExternRef, Func, FuncType, Instance, InstancePre, Linker, Module,
-    Store, TypedFunc,
+    PoolingAllocationConfig, Store, TypedFunc,
 };
 
 use super::{
@@ -22,10 +22,16 @@ pub(super) const NAME: &str = "precast";
 
 /// Makes the engine.
 pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
-    if setup.instances == Allocation::Pooled {
-        bail!("precast has no pool of slots to reuse");
-    }
     let mut config = Config::new();
+    if setup.instances == Allocation::Pooled {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_core_instances(super::SLOTS)
+            .total_memories(super::SLOTS)
+            .total_tables(super::SLOTS)
+            .max_core_instance_size(super::INSTANCE_BYTES)
+            .table_elements(super::TABLE_ELEMENTS);
+        config.allocation_strategy(pool);
+    }
     config.jobs(setup.jobs);
     config.collector(match setup.references {
         References::Counted => Collector::Drc,

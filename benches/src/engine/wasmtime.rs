@@ -21,11 +21,6 @@ mod heap;
 /// Its name in the tables.
 pub(super) const NAME: &str = super::BASE;
 
-/// Slots of the pool, and what fits into one: enough for every program of the benches.
-const SLOTS: u32 = 16;
-const INSTANCE_BYTES: usize = 32 << 20;
-const TABLE_ELEMENTS: usize = 1 << 18;
-
 /// Makes the engine.
 pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
     let mut config = Config::new();
@@ -47,12 +42,12 @@ pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
     }
     if setup.instances == Allocation::Pooled {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_core_instances(SLOTS)
-            .total_memories(SLOTS)
-            .total_tables(SLOTS)
-            .total_gc_heaps(SLOTS)
-            .max_core_instance_size(INSTANCE_BYTES)
-            .table_elements(TABLE_ELEMENTS);
+        pool.total_core_instances(super::SLOTS)
+            .total_memories(super::SLOTS)
+            .total_tables(super::SLOTS)
+            .total_gc_heaps(super::SLOTS)
+            .max_core_instance_size(super::INSTANCE_BYTES)
+            .table_elements(super::TABLE_ELEMENTS);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     Ok(Box::new(Wasmtime { engine: wasmtime::Engine::new(&config)? }))

@@ -149,7 +149,9 @@ impl Run {
         let module = module?;
         let engine = &session.engine;
         let mut linker = Linker::new(engine);
-        precast::wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
+        precast::wasi::add_imports_to_linker(&mut linker, &module, |host: &mut Host| {
+            &mut host.wasi
+        })?;
         let interrupted = Arc::new(AtomicBool::new(false));
         let mut store = self.store(engine, Arc::clone(&interrupted))?;
         let threads = Threads::add_to_linker(&mut linker, &mut store, &module, thread_store)?;
