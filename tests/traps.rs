@@ -6,7 +6,7 @@ mod instances;
 use std::process::Command;
 
 use instances::{instance, module, try_instance};
-use precast::{Caller, Config, Engine, Error, Func, Instance, Store, Trap, WasmBacktrace};
+use precast::{Caller, Config, Engine, Error, Func, Instance, Module, Store, Trap, WasmBacktrace};
 
 fn trap_of(store: &mut Store<()>, instance: Instance, name: &str) -> (Trap, Error) {
     let func = instance.get_typed_func::<(), ()>(&mut *store, name).unwrap();
@@ -135,6 +135,29 @@ fn backtraces_name_functions_and_offsets() {
 }
 
 /// The binary form: the data segment that the compiler would see.
+#[test]
+fn backtraces_name_all_functions_with_the_same_code() {
+    let engine = Engine::default();
+    let module = r#"(module $app
+        (func $first (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0)))
+        (func $other (param i64) (result i32) unreachable)
+        (func $second (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0)))
+        (func $third (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0)))
+        (func (export "run") (call $third (i32.const 0)) drop))"#;
+    let module = Module::new(&engine, module).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+    let error = run.call(&mut store, ()).unwrap_err();
+    let frames = error.wasm_backtrace().unwrap().frames();
+    assert_eq!((frames[0].func_index(), frames[0].func_name()), (0, Some("first")));
+    let aliases: Vec<_> = frames[0].aliases().collect();
+    assert_eq!(aliases, [(2, Some("second")), (3, Some("third"))]);
+    assert_eq!(frames[1].aliases().len(), 0);
+    let printed = format!("{error:?}");
+    assert!(printed.contains("app!first (or second, third)\n"), "{printed}");
+}
+
 fn wat_bytes(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }

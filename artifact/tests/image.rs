@@ -7,6 +7,7 @@ use precast_artifact::module::{ElementRange, Module};
 use precast_artifact::section::exceptions::{Catch, ExceptionTableBuilder, Frame, Handler};
 use precast_artifact::section::functions::FunctionEntry;
 use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
+use precast_artifact::section::sites::Site;
 use precast_artifact::section::stack_maps::StackMapsBuilder;
 use precast_artifact::trap::Trap;
 
@@ -40,6 +41,7 @@ fn artifact() -> Vec<u8> {
         len: 16,
         ty: TypeIndex(0),
         func_ref: slot.map(FuncRefIndex),
+        same_as: None,
     };
     write(ImageParts {
         description: &description(),
@@ -48,8 +50,10 @@ fn artifact() -> Vec<u8> {
         functions: vec![entry(0, None), entry(16, Some(0))],
         function_names: vec![Some("first"), None],
         trampolines: vec![Trampoline { name: "entry".into(), start: 32, len: 16 }],
-        traps: vec![(3, Trap::Unreachable), (20, Trap::IntegerOverflow)],
-        addresses: vec![(0, 100), (16, 200)],
+        sites: vec![
+            Site { code: 3, wasm: 100, trap: Some(Trap::Unreachable) },
+            Site { code: 20, wasm: 200, trap: Some(Trap::IntegerOverflow) },
+        ],
         exceptions: exceptions(),
         stack_maps: StackMapsBuilder::default(),
         elements: vec![Some(FuncIndex(1)), None],
@@ -78,8 +82,8 @@ fn everything_is_found_again() {
     assert_eq!(sections.images.bytes, [7; 4096]);
     assert_eq!(sections.data, [9; 10]);
     assert_eq!(sections.functions.find(20).unwrap().0, DefinedFuncIndex(1));
-    assert_eq!(sections.traps.get(20), Some(Trap::IntegerOverflow.code().into()));
-    assert_eq!(sections.addresses.find_floor(15), Some((0, 100)));
+    let site = Site { code: 20, wasm: 200, trap: Some(Trap::IntegerOverflow) };
+    assert_eq!(sections.sites.get(20), Some(site));
     assert_eq!(sections.elements.get(ElementRange { start: 0, len: 2 }, 0), Some(FuncIndex(1)));
     let call = sections.exceptions.find(24).unwrap();
     assert_eq!(call.frame, Frame { size: 32, vmctx: Some(8) });

@@ -152,13 +152,11 @@ fn search_everything(artifact: &[u8]) {
     let sections = image.sections;
     for pc in (0..sections.text.bytes.len() as u32 + 64).step_by(3) {
         let _ = sections.functions.find(pc);
-        let _ = sections.traps.get(pc);
-        let _ = sections.addresses.find_floor(pc);
+        let _ = sections.sites.get(pc);
     }
     assert!(sections.functions.iter().count() == image.module.defined_functions as usize);
     let _ = sections.symbols.iter().count();
-    let _ = sections.traps.iter().count();
-    let _ = sections.addresses.iter().count();
+    let _ = sections.sites.iter().count();
 }
 
 #[test]

@@ -9,8 +9,8 @@ use cranelift_codegen::{
     FinalizedRelocTarget,
 };
 use precast_artifact::section::exceptions::{Catch, Frame, Handler};
+use precast_artifact::section::sites::Site;
 use precast_artifact::section::stack_maps::StackMap;
-use precast_artifact::trap::Trap;
 
 use crate::symbol::Symbol;
 use crate::trap::from_trap_code;
@@ -24,10 +24,8 @@ pub(crate) struct CompiledFunction {
     pub(crate) alignment: u32,
     /// Where the code refers to other code.
     pub(crate) references: Box<[Reference]>,
-    /// Offsets of the instructions that can trap, ascending, and why.
-    pub(crate) traps: Box<[(u32, Trap)]>,
-    /// Where the wasm offset changes, ascending: the offset in the code, and that in the module.
-    pub(crate) addresses: Box<[(u32, u32)]>,
+    /// The instructions that can trap and the calls, ascending.
+    pub(crate) sites: Box<[Site]>,
     /// The calls that have exception handlers, ascending.
     pub(crate) calls: Box<[HandledCall]>,
     /// The handlers of those calls.
@@ -85,8 +83,7 @@ pub(crate) struct Translated {
 
 impl CompiledFunction {
     /// Keeps of Cranelift's result what the artifact needs. Trampolines are not translated from
-    /// wasm, and nothing of them is looked up, so they keep neither traps nor addresses nor
-    /// handlers.
+    /// wasm, and nothing of them is looked up, so they keep neither sites nor handlers.
     pub(crate) fn new(
         compiled: &CompiledCode,
         func: &ir::Function,
@@ -101,9 +98,10 @@ impl CompiledFunction {
             code: buffer.data().into(),
             alignment: buffer.alignment,
             references: references?,
-            traps: if translated.is_some() { traps(compiled)? } else { Box::default() },
-            addresses: translated
-                .map_or_else(Box::default, |at| addresses(compiled, at.wasm_offset)),
+            sites: match translated {
+                Some(of) => sites(compiled, of.wasm_offset)?,
+                None => Box::default(),
+            },
             calls,
             handlers,
             stack_maps: stack_maps(compiled)?,
@@ -130,16 +128,29 @@ fn reference(reloc: &FinalizedMachReloc, func: &ir::Function) -> Result<Referenc
     Ok(Reference { offset: reloc.offset, kind: reloc.kind, addend: reloc.addend, target })
 }
 
-fn traps(compiled: &CompiledCode) -> Result<Box<[(u32, Trap)]>, String> {
-    let mut traps = Vec::with_capacity(compiled.buffer.traps().len());
-    for trap in compiled.buffer.traps() {
+/// Code before the first place that is known, the prologue, stands for the function itself.
+fn sites(compiled: &CompiledCode, wasm_offset: u32) -> Result<Box<[Site]>, String> {
+    let buffer = &compiled.buffer;
+    let mut sites = Vec::with_capacity(buffer.traps().len());
+    for trap in buffer.traps() {
         let reason =
             from_trap_code(trap.code).ok_or_else(|| format!("unknown trap code {}", trap.code))?;
-        traps.push((trap.offset, reason));
+        sites.push(Site { code: trap.offset, wasm: wasm_offset, trap: Some(reason) });
     }
-    traps.sort_by_key(|&(offset, _)| offset);
-    traps.dedup_by_key(|&mut (offset, _)| offset);
-    Ok(traps.into())
+    let calls = buffer.call_sites().map(|call| call.ret_addr - 1);
+    sites.extend(calls.map(|code| Site { code, wasm: wasm_offset, trap: None }));
+    sites.sort_by_key(|site| site.code);
+    sites.dedup_by_key(|site| site.code);
+    let located = buffer.get_srclocs_sorted().iter();
+    let mut places = located.filter(|place| !place.loc.is_default()).peekable();
+    let mut wasm = wasm_offset;
+    for site in &mut sites {
+        while let Some(place) = places.next_if(|place| place.start <= site.code) {
+            wasm = place.loc.bits();
+        }
+        site.wasm = wasm;
+    }
+    Ok(sites.into())
 }
 
 type HandledCalls = (Box<[HandledCall]>, Box<[Handler]>);
@@ -181,21 +192,4 @@ fn stack_maps(compiled: &CompiledCode) -> Result<Box<[(u32, StackMap)]>, String>
         Ok((*return_address, StackMap { frame_size: *frame_size, references }))
     })
     .collect()
-}
-
-/// The code before the first place that is known, the prologue, stands for the function
-/// itself: otherwise a look-up would find the function before it.
-fn addresses(compiled: &CompiledCode, wasm_offset: u32) -> Box<[(u32, u32)]> {
-    let mut places: Vec<(u32, u32)> = vec![(0, wasm_offset)];
-    let located = compiled.buffer.get_srclocs_sorted().iter();
-    for place in located.filter(|place| !place.loc.is_default()) {
-        match places.last_mut() {
-            Some(last) if last.1 == place.loc.bits() => {}
-            Some(last) if last.0 == place.start => last.1 = place.loc.bits(),
-            _ => places.push((place.start, place.loc.bits())),
-        }
-    }
-    // Replacing a place can make it equal to the one before.
-    places.dedup_by_key(|&mut (_, offset)| offset);
-    places.into()
 }

@@ -92,13 +92,14 @@ impl std::fmt::Debug for CompilationArtifacts {
 
 /// All code that a module needs, in the order in which it is linked.
 fn pieces(parsed: &ParsedModule<'_>) -> Vec<Symbol> {
-    let functions = 0..parsed.module.defined_functions;
+    let functions = (0..parsed.module.defined_functions).map(DefinedFuncIndex);
     let mut types: Vec<_> =
         trampoline::representatives(&parsed.module.types).into_values().collect();
     types.sort_unstable();
     types.dedup();
     functions
-        .map(|index| Symbol::Function(DefinedFuncIndex(index)))
+        .filter(|&index| parsed.representative(index) == index)
+        .map(Symbol::Function)
         .chain(types.iter().map(|&ty| Symbol::Entry(ty)))
         .chain(types.iter().map(|&ty| Symbol::Exit(ty)))
         .chain(Helper::ALL.iter().map(|&helper| Symbol::Helper(helper)))
@@ -204,21 +205,29 @@ fn assemble(
     let bulk = std::mem::take(&mut parsed.bulk);
     let placed = pieces.iter().zip(&linked.places);
     let placed = placed.filter_map(|(&piece, place)| Some((piece, (*place)?)));
-    parsed.module.signatures = signatures(&parsed.module, placed.clone());
+    let trampolines = placed.clone().filter(|(piece, _)| !matches!(piece, Symbol::Function(_)));
+    let trampolines = trampolines
+        .map(|(piece, Place { start, len })| {
+            let name = trampoline::name(piece, &parsed.module.types);
+            Trampoline { name, start, len }
+        })
+        .collect();
+    let places: HashMap<Symbol, Place> = placed.collect();
+    parsed.module.signatures = signatures(&parsed.module, &places);
     let mut functions = Vec::with_capacity(parsed.bodies.len());
     let mut function_names = Vec::with_capacity(parsed.bodies.len());
-    let mut trampolines = Vec::new();
-    for (piece, Place { start, len }) in placed {
-        if let Symbol::Function(index) = piece {
-            let index = parsed.function_index(index);
-            let ty = parsed.function_types[index.as_usize()];
-            let func_ref = parsed.func_refs[index.as_usize()];
-            functions.push(FunctionEntry { start, len, ty, func_ref });
-            function_names.push(parsed.function_name(index));
-        } else {
-            let name = trampoline::name(piece, &parsed.module.types);
-            trampolines.push(Trampoline { name, start, len });
-        }
+    for (&code, index) in parsed.representatives.iter().zip(0..) {
+        let own = DefinedFuncIndex(index);
+        let index = parsed.function_index(own);
+        let Place { start, len } = places[&Symbol::Function(code)];
+        functions.push(FunctionEntry {
+            start,
+            len,
+            ty: parsed.function_types[index.as_usize()],
+            func_ref: parsed.func_refs[index.as_usize()],
+            same_as: (code != own).then_some(code),
+        });
+        function_names.push(parsed.function_name(index));
     }
     write(ImageParts {
         description,
@@ -227,8 +236,7 @@ fn assemble(
         functions,
         function_names,
         trampolines,
-        traps: linked.traps,
-        addresses: linked.addresses,
+        sites: linked.sites,
         exceptions: linked.exceptions,
         stack_maps: linked.stack_maps,
         elements: bulk.elements,
@@ -239,13 +247,12 @@ fn assemble(
 }
 
 /// Where the trampolines of each function type are.
-fn signatures(module: &Module, placed: impl Iterator<Item = (Symbol, Place)>) -> Vec<Signature> {
-    let starts: HashMap<Symbol, u32> = placed.map(|(piece, place)| (piece, place.start)).collect();
+fn signatures(module: &Module, places: &HashMap<Symbol, Place>) -> Vec<Signature> {
     trampoline::representatives(&module.types)
         .into_iter()
         .filter_map(|(ty, shared)| {
-            let entry = *starts.get(&Symbol::Entry(shared))?;
-            let exit = *starts.get(&Symbol::Exit(shared))?;
+            let entry = places.get(&Symbol::Entry(shared))?.start;
+            let exit = places.get(&Symbol::Exit(shared))?.start;
             Some(Signature { ty, entry, exit })
         })
         .collect()

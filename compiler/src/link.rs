@@ -9,8 +9,8 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::OptLevel;
 use precast_artifact::section::exceptions::{ExceptionTableBuilder, Handler};
 use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
+use precast_artifact::section::sites::Site;
 use precast_artifact::section::stack_maps::StackMapsBuilder;
-use precast_artifact::trap::Trap;
 
 use crate::CompileError;
 use crate::code::{CompiledFunction, Reference, ReferenceTarget};
@@ -29,10 +29,8 @@ pub(crate) struct LinkedCode {
     /// Where each piece of code is, in the order in which they were given: offset and length
     /// in bytes. `None` for a helper trampoline that nothing refers to.
     pub(crate) places: Vec<Option<Place>>,
-    /// Where code can trap, ascending.
-    pub(crate) traps: Vec<(u32, Trap)>,
-    /// Where the wasm offset changes, ascending.
-    pub(crate) addresses: Vec<(u32, u32)>,
+    /// Where code can trap and where it calls, ascending.
+    pub(crate) sites: Vec<Site>,
     /// The exception handlers of calls.
     pub(crate) exceptions: ExceptionTableBuilder,
     /// Where frames hold references during calls.
@@ -86,8 +84,8 @@ pub(crate) fn link(
         }
         let start = builder.append(true, &code.code, alignment(isa, &code), &mut control) as u32;
         linked.places.push(Some(Place { start, len: code.code.len() as u32 }));
-        linked.traps.extend(code.traps.iter().map(|&(at, trap)| (start + at, trap)));
-        linked.addresses.extend(code.addresses.iter().map(|&(at, wasm)| (start + at, wasm)));
+        let placed = |&site: &Site| Site { code: start + site.code, ..site };
+        linked.sites.extend(code.sites.iter().map(placed));
         for call in &code.calls {
             let handlers = &code.handlers[call.handlers.start as usize..call.handlers.end as usize];
             let handlers = handlers
@@ -227,6 +225,7 @@ mod tests {
     use precast_artifact::helper::Helper;
     use precast_artifact::index::DefinedFuncIndex;
     use precast_artifact::section::exceptions::{Catch, ExceptionTable, Frame};
+    use precast_artifact::trap::Trap;
     use precast_config::{CompilerSettings, CpuChoice};
 
     use precast_artifact::section::stack_maps::StackMap;
@@ -251,8 +250,7 @@ mod tests {
             code: bytes.into(),
             alignment: 1,
             references: references.iter().map(reference).collect(),
-            traps: [(1, Trap::Unreachable)].into(),
-            addresses: [(0, 7)].into(),
+            sites: [Site { code: 1, wasm: 7, trap: Some(Trap::Unreachable) }].into(),
             calls: [HandledCall {
                 return_address: 2,
                 frame: Frame { size: 16, vmctx: None },
@@ -295,8 +293,8 @@ mod tests {
         assert_eq!(word(&linked.text, 33) as i32, 12 - 33);
         assert_eq!(word(&linked.text, 65) as i32, -1);
         assert_eq!(word(&linked.text, 104) as i32, 3 - 8);
-        assert_eq!(linked.traps[3], (97, Trap::Unreachable));
-        assert_eq!(linked.addresses[1], (32, 7));
+        let site = Site { code: 97, wasm: 7, trap: Some(Trap::Unreachable) };
+        assert_eq!(linked.sites[3], site);
         let exceptions = linked.exceptions.finish();
         let call = ExceptionTable::new(&exceptions).find(34).unwrap();
         assert_eq!(call.frame.size, 16);

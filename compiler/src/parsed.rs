@@ -23,6 +23,9 @@ pub(crate) struct ParsedModule<'wasm> {
     pub(crate) function_types: Vec<TypeIndex>,
     /// The `VMFuncRef` slot of every function whose address can be taken.
     pub(crate) func_refs: Vec<Option<FuncRefIndex>>,
+    /// For each defined function, the one whose code it shares: the first with the same body and
+    /// type, most often itself.
+    pub(crate) representatives: Vec<DefinedFuncIndex>,
     /// The bodies of the defined functions.
     pub(crate) bodies: Vec<FunctionBody<'wasm>>,
     /// What the validation of bodies needs to know of the module; `None` without bodies.
@@ -92,6 +95,11 @@ impl ParsedModule<'_> {
     /// The position of a defined function among all functions.
     pub(crate) fn function_index(&self, index: DefinedFuncIndex) -> FuncIndex {
         FuncIndex(self.module.imported.functions + index.0)
+    }
+
+    /// The function whose code a defined function shares, most often itself.
+    pub(crate) fn representative(&self, index: DefinedFuncIndex) -> DefinedFuncIndex {
+        self.representatives[index.as_usize()]
     }
 
     /// What validates the body of a defined function.

@@ -135,7 +135,7 @@ impl<'a> Queue<'a> {
             next: AtomicUsize::new(0),
             progress: schedule.progress,
             cancel: schedule.cancel,
-            functions: environment.module.bodies.len(),
+            functions: pieces.iter().filter(|piece| matches!(piece, Symbol::Function(_))).count(),
             functions_done: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
             results: Mutex::new(pieces.iter().map(|_| None).collect()),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use precast_artifact::image::Image;
 use precast_artifact::index::{DefinedFuncIndex, TypeIndex};
 use precast_artifact::section::relocations::decode;
+use precast_artifact::trap::Trap;
 use precast_compiler::{CompileError, Progress, Schedule, compile};
 use precast_config::{CompilerSettings, CpuChoice, OptLevel};
 
@@ -114,10 +115,12 @@ fn functions_and_trampolines_are_found() {
     assert_eq!(functions[1].func_ref, None);
     assert_eq!(image.sections.symbols.function_name(DefinedFuncIndex(0)), Some("divide"));
 
-    let traps: Vec<_> = image.sections.traps.iter().collect();
-    assert!(traps.iter().any(|&(at, _)| at >= functions[0].start && at < functions[1].start));
-    let first = image.sections.addresses.iter().next().unwrap();
-    assert_eq!(first.0, functions[0].start);
+    let sites: Vec<_> = image.sections.sites.iter().collect();
+    let code = functions[0].start..functions[1].start;
+    let of_divide = sites.iter().filter(|site| code.contains(&site.code));
+    let traps: Vec<_> = of_divide.map(|site| site.trap).collect();
+    let expected = [Some(Trap::StackOverflow), None, Some(Trap::IntegerDivisionByZero)];
+    assert!(expected.iter().all(|trap| traps.contains(trap)), "{traps:?}");
 
     let signature = |ty| *image.module.signature(TypeIndex(ty)).unwrap();
     assert_eq!(image.module.signatures.len(), 5);

@@ -3,7 +3,7 @@
 //! ```text
 //! | ELF header | program headers | section headers | .shstrtab | .precast.header | .precast.module |
 //! |------------------------------ the prefix: checked by every load -------------------------------|
-//! | functions | elements | relocations | traps | addresses | exceptions | .symtab | .strtab | ...
+//! | functions | elements | relocations | sites | exceptions | .symtab | .strtab | ...
 //! | data | .text | images |
 //! |-- the body: checked when an artifact crosses a border, searched where it lies by every load ----|
 //! ```

@@ -9,11 +9,11 @@ use super::header::{FORMAT_VERSION, Header};
 use crate::description::BuildDescription;
 use crate::index::DefinedFuncIndex;
 use crate::module::Module;
-use crate::section::block_table::BlockTable;
 use crate::section::elements::Elements;
 use crate::section::exceptions::ExceptionTable;
 use crate::section::functions::FunctionTable;
 use crate::section::name;
+use crate::section::sites::SiteTable;
 use crate::section::stack_maps::StackMaps;
 
 /// An artifact whose prefix was checked and decoded.
@@ -36,10 +36,8 @@ pub struct Sections<'a> {
     pub functions: FunctionTable<'a>,
     /// Function indices of element segments and table images.
     pub elements: Elements<'a>,
-    /// The trap code of each instruction that can trap, by offset in the text section.
-    pub traps: BlockTable<'a>,
-    /// The wasm offset of ranges of code, by the offset in the text section where each begins.
-    pub addresses: BlockTable<'a>,
+    /// The instructions that can trap, and the calls.
+    pub sites: SiteTable<'a>,
     /// The exception handlers of each call that has any, by the return address as an offset in
     /// the text section.
     pub exceptions: ExceptionTable<'a>,
@@ -266,8 +264,7 @@ impl<'a> ElfFile<'a> {
         Ok(Sections {
             functions: FunctionTable::new(self.section(name::FUNCTIONS)?),
             elements: Elements::new(self.section(name::ELEMENTS)?),
-            traps: BlockTable::new(self.section(name::TRAPS)?),
-            addresses: BlockTable::new(self.section(name::ADDRESSES)?),
+            sites: SiteTable::new(self.section(name::SITES)?),
             exceptions: ExceptionTable::new(self.section(name::EXCEPTIONS)?),
             stack_maps: StackMaps::new(self.section(name::STACK_MAPS)?),
             symbols: Symbols { symbols, strings: self.section(name::STRINGS)? },

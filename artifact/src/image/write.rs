@@ -13,9 +13,9 @@ use crate::module::Module;
 use crate::section::exceptions::ExceptionTableBuilder;
 use crate::section::functions::FunctionEntry;
 use crate::section::relocations::Relocation;
+use crate::section::sites::{self, Site};
 use crate::section::stack_maps::StackMapsBuilder;
-use crate::section::{block_table, elements, functions, name, relocations};
-use crate::trap::Trap;
+use crate::section::{elements, functions, name, relocations};
 
 /// Everything that goes into an artifact.
 #[derive(Debug)]
@@ -26,16 +26,14 @@ pub struct ImageParts<'a> {
     pub module: &'a Module,
     /// Linked machine code of all functions and trampolines.
     pub text: Vec<u8>,
-    /// The defined functions, in index order; their code ascends.
+    /// The defined functions, in index order; the code of those that have their own ascends.
     pub functions: Vec<FunctionEntry>,
     /// The name of each defined function that has one, in the same order.
     pub function_names: Vec<Option<&'a str>>,
     /// The other pieces of code.
     pub trampolines: Vec<Trampoline>,
-    /// Offset in the text section of each instruction that can trap, ascending.
-    pub traps: Vec<(u32, Trap)>,
-    /// Offset in the text section, ascending, and offset in the wasm file.
-    pub addresses: Vec<(u32, u32)>,
+    /// The instructions that can trap and the calls, ascending.
+    pub sites: Vec<Site>,
     /// The exception handlers of calls.
     pub exceptions: ExceptionTableBuilder,
     /// Where frames hold references during calls.
@@ -77,8 +75,6 @@ pub fn write(parts: ImageParts<'_>) -> Vec<u8> {
         .expect("a module of strings and numbers can be encoded");
     let architecture = &parts.description.target.architecture;
     let page = super::page_size(architecture);
-    let traps: Vec<_> =
-        parts.traps.iter().map(|&(offset, trap)| (offset, trap.code().into())).collect();
 
     let mut header = Header {
         version: FORMAT_VERSION,
@@ -94,8 +90,7 @@ pub fn write(parts: ImageParts<'_>) -> Vec<u8> {
         table(name::FUNCTIONS, functions::encode(&parts.functions)),
         table(name::ELEMENTS, elements::encode(&parts.elements)),
         table(name::RELOCATIONS, relocations::encode(&parts.relocations)),
-        table(name::TRAPS, block_table::encode(&traps)),
-        table(name::ADDRESSES, block_table::encode(&parts.addresses)),
+        table(name::SITES, sites::encode(&parts.sites)),
         table(name::EXCEPTIONS, parts.exceptions.finish()),
         table(name::STACK_MAPS, parts.stack_maps.finish()),
     ];

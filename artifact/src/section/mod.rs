@@ -4,11 +4,11 @@
 //! whatever the bytes are, the answer is a value or `None`. So a load does not have to check
 //! them, and damaged ones can mislead but not break the reader.
 
-pub mod block_table;
 pub mod elements;
 pub mod exceptions;
 pub mod functions;
 pub mod relocations;
+pub mod sites;
 pub mod stack_maps;
 
 mod leb128;
@@ -25,10 +25,8 @@ pub mod name {
     pub const ELEMENTS: &str = ".precast.elements";
     /// What the loader must patch; usually empty.
     pub const RELOCATIONS: &str = ".precast.relocations";
-    /// Code offset of each instruction that can trap, and its trap code.
-    pub const TRAPS: &str = ".precast.traps";
-    /// Code offset to wasm offset.
-    pub const ADDRESSES: &str = ".precast.addresses";
+    /// Code offset, wasm offset and trap of each instruction that can trap, and of each call.
+    pub const SITES: &str = ".precast.sites";
     /// The exception handlers of each call that has any.
     pub const EXCEPTIONS: &str = ".precast.exceptions";
     /// Where frames hold references during calls.

@@ -27,6 +27,11 @@ impl BranchHints {
         try_read(section, imported, bodies).unwrap_or_default()
     }
 
+    /// Whether nothing is said about any branch.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What is said about the branch at an offset of the module.
     pub(crate) fn get(&self, offset: u32) -> Option<BranchHint> {
         let position = self.0.binary_search_by_key(&offset, |&(offset, _)| offset).ok()?;

@@ -3,6 +3,7 @@
 mod branch_hints;
 mod constant;
 mod features;
+mod identical;
 mod memory_images;
 mod names;
 mod segments;
@@ -296,7 +297,14 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             .branch_hints
             .map(|section| BranchHints::read(section, module.imported.functions, &self.bodies))
             .unwrap_or_default();
+        let imported = module.imported.functions as usize;
+        let representatives = match branch_hints.is_empty() {
+            true => identical::representatives(&self.bodies, &self.function_types[imported..]),
+            // Hints belong to one function.
+            false => identical::distinct(self.bodies.len()),
+        };
         Ok(ParsedModule {
+            representatives,
             offsets: VMOffsets::new(&module)?,
             layouts: module.types.types.iter().map(|ty| ObjectLayout::new(&ty.composite)).collect(),
             module,

@@ -315,10 +315,10 @@ impl ModuleInner {
         Some(self.code(signature.exit))
     }
 
-    /// Where in the wasm module the code at an offset of the text section comes from.
+    /// Where in the wasm module a call, or an instruction that can trap, comes from, which is at an
+    /// offset of the text section.
     pub(crate) fn wasm_offset(&self, offset: u32) -> Option<usize> {
-        let (_, wasm_offset) = self.sections().addresses.find_floor(offset)?;
-        Some(wasm_offset as usize)
+        Some(self.sections().sites.get(offset)?.wasm as usize)
     }
 
     /// A type of the module with engine-wide indices.

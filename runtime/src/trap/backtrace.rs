@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use precast_artifact::index::FuncIndex;
+use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
 
 use super::{activation, code_registry};
 use crate::arch;
@@ -27,7 +27,18 @@ pub struct FrameInfo {
     func_index: u32,
     func_name: Option<String>,
     module_offset: Option<usize>,
+    aliases: Vec<Alias>,
 }
+
+/// Another function with the same code.
+#[derive(Clone, Debug)]
+struct Alias {
+    index: u32,
+    name: Option<String>,
+}
+
+/// How many of them a printed backtrace names.
+const SHOWN_ALIASES: usize = 3;
 
 /// A place in the code of a module.
 struct Place {
@@ -112,7 +123,14 @@ impl FrameInfo {
         let func_index = module.info().imported.functions.checked_add(defined.0)?;
         let func_name = sections.symbols.function_name(defined).map(str::to_owned);
         let module_offset = module.wasm_offset(place.offset);
-        Some(FrameInfo { module: place.module.clone(), func_index, func_name, module_offset })
+        let name = |index| sections.symbols.function_name(index).map(str::to_owned);
+        let imported = module.info().imported.functions;
+        let alias = |index: DefinedFuncIndex| {
+            Some(Alias { index: imported.checked_add(index.0)?, name: name(index) })
+        };
+        let aliases = sections.functions.sharing(defined).filter_map(alias).collect();
+        let module = place.module.clone();
+        Some(FrameInfo { module, func_index, func_name, module_offset, aliases })
     }
 
     /// The index of the function in its module, imports first.
@@ -123,6 +141,12 @@ impl FrameInfo {
     /// The name of the function, if the module has one for it.
     pub fn func_name(&self) -> Option<&str> {
         self.func_name.as_deref()
+    }
+
+    /// Other functions that it may have been: the module defines them with the same body, and they
+    /// share their code. Index and name of each.
+    pub fn aliases(&self) -> impl ExactSizeIterator<Item = (u32, Option<&str>)> {
+        self.aliases.iter().map(|alias| (alias.index, alias.name.as_deref()))
     }
 
     /// The module of the function.
@@ -145,12 +169,26 @@ impl fmt::Display for WasmBacktrace {
                 write!(f, "{offset:#6x} - ")?;
             }
             write!(f, "{}!", frame.module.name().unwrap_or("<unknown>"))?;
-            match frame.func_name() {
-                Some(name) => f.write_str(name)?,
-                None => write!(f, "<wasm function {}>", frame.func_index)?,
+            write_name(f, frame.func_index, frame.func_name())?;
+            let separators: [&str; SHOWN_ALIASES] = [" (or ", ", ", ", "];
+            for ((index, name), before) in frame.aliases().zip(separators) {
+                f.write_str(before)?;
+                write_name(f, index, name)?;
+            }
+            match frame.aliases.len() {
+                0 => {}
+                1..=SHOWN_ALIASES => f.write_str(")")?,
+                count => write!(f, " and {} more)", count - SHOWN_ALIASES)?,
             }
         }
         Ok(())
+    }
+}
+
+fn write_name(f: &mut fmt::Formatter<'_>, index: u32, name: Option<&str>) -> fmt::Result {
+    match name {
+        Some(name) => f.write_str(name),
+        None => write!(f, "<wasm function {index}>"),
     }
 }
 

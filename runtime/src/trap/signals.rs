@@ -89,8 +89,7 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c
 fn trap_at(pc: usize) -> Option<Trap> {
     code_registry::with_code_at(pc, |module| {
         let offset = u32::try_from(pc - module.text().start).ok()?;
-        let code = module.sections().traps.get(offset)?;
-        Trap::from_code(u8::try_from(code).ok()?)
+        module.sections().sites.get(offset)?.trap
     })?
 }
 

@@ -47,7 +47,7 @@ pub(in crate::translate) fn direct(body: &mut Body<'_>, kind: CallKind, index: u
     let ty = body.instance.module.function_types[index.as_usize()];
     let callee = match body.instance.module.defined(index) {
         Some(defined) => {
-            let symbol = Symbol::Function(defined);
+            let symbol = Symbol::Function(body.instance.module.representative(defined));
             Callee::Own(body.instance.function(body.builder.func, symbol, ty))
         }
         None => {
