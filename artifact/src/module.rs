@@ -46,6 +46,9 @@ pub struct Module {
     /// The initial contents of own tables that are known at compile time. They apply before
     /// any element segment.
     pub table_images: Vec<TableImage>,
+    /// Own tables of functions whose contents the code holds, ascending: an instance has nothing for
+    /// them but their length.
+    pub closed_tables: Vec<TableIndex>,
     /// The element segments that can be used, in order of index: those that became part of a
     /// table image, and declarations, are left out.
     pub elements: Vec<ElementSegment>,

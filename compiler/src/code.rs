@@ -82,6 +82,20 @@ pub(crate) struct Translated {
 }
 
 impl CompiledFunction {
+    /// What lies among the code and is not executed.
+    pub(crate) fn data(bytes: Vec<u8>, alignment: u32, references: Vec<Reference>) -> Self {
+        CompiledFunction {
+            code: bytes.into(),
+            alignment,
+            references: references.into(),
+            sites: Box::default(),
+            calls: Box::default(),
+            handlers: Box::default(),
+            stack_maps: Box::default(),
+            handles_references: false,
+        }
+    }
+
     /// Keeps of Cranelift's result what the artifact needs. Trampolines are not translated from
     /// wasm, and nothing of them is looked up, so they keep neither sites nor handlers.
     pub(crate) fn new(

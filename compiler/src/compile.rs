@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
+use cranelift_codegen::binemit::Reloc;
 use precast_artifact::description::{BuildDescription, Collector};
 use precast_artifact::helper::Helper;
 use precast_artifact::image::{ImageParts, Trampoline, write};
-use precast_artifact::index::DefinedFuncIndex;
+use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
 use precast_artifact::module::{Module, Signature};
 use precast_artifact::section::functions::FunctionEntry;
 use precast_artifact::types::CompositeType;
 use precast_config::{CollectorChoice, CompilerSettings};
 use sha2::{Digest, Sha256};
 
+use crate::code::{CompiledFunction, Reference, ReferenceTarget};
 use crate::error::{CompileError, FunctionName};
 use crate::link::{LinkedCode, Place, link};
 use crate::parsed::ParsedModule;
@@ -19,7 +21,7 @@ use crate::symbol::Symbol;
 use crate::target::Target;
 use crate::translate::Environment;
 use crate::work::{Schedule, compile_all};
-use crate::{module, trampoline, work};
+use crate::{closed_table, module, trampoline, work};
 
 /// A compiled module: the bytes of one artifact.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,12 +46,16 @@ pub fn compile(
     let target = Target::new(settings)?;
     let parsed = module::parse(wasm, settings, target.page_size())
         .map_err(|error| explain(wasm, settings, None, error))?;
-    let pieces = pieces(&parsed);
+    let mut pieces = pieces(&parsed);
     let collector = collector(&parsed, settings.collector);
     let environment = Environment { module: &parsed, isa: &*target.isa, settings, collector };
-    let code = compile_all(environment, &pieces, schedule)
+    let mut code = compile_all(environment, &pieces, schedule)
         .map_err(|error| explain(wasm, settings, Some(&parsed), error))?;
     let collector = code.iter().any(|code| code.handles_references).then_some(collector);
+    for (table, functions) in parsed.closed_tables.iter() {
+        pieces.push(Symbol::Table(table));
+        code.push(table_code(&parsed, functions));
+    }
     let name = |piece| work::name(piece, &parsed);
     let linked = link(&*target.isa, &pieces, code, name)?;
     let description = describe(wasm, settings, &target, collector);
@@ -102,6 +108,13 @@ fn pieces(parsed: &ParsedModule<'_>) -> Vec<Symbol> {
         .map(Symbol::Function)
         .chain(types.iter().map(|&ty| Symbol::Entry(ty)))
         .chain(types.iter().map(|&ty| Symbol::Exit(ty)))
+        .chain(
+            parsed
+                .closed_tables
+                .imports(parsed.module.imported.functions)
+                .into_iter()
+                .map(Symbol::Import),
+        )
         .chain(Helper::ALL.iter().map(|&helper| Symbol::Helper(helper)))
         .collect()
 }
@@ -118,6 +131,32 @@ fn collector(parsed: &ParsedModule<'_>, choice: CollectorChoice) -> Collector {
             }
         }
     }
+}
+
+/// The contents of a closed table, as [`closed_table`](crate::closed_table) describes them.
+fn table_code(parsed: &ParsedModule<'_>, functions: &[Option<FuncIndex>]) -> CompiledFunction {
+    let mut bytes = Vec::with_capacity(functions.len() * closed_table::ENTRY as usize);
+    let mut references = Vec::new();
+    for function in functions {
+        let ty = function.map(|function| parsed.function_types[function.as_usize()]);
+        let number = ty.and_then(|ty| parsed.closed_tables.type_number(ty));
+        bytes.extend(number.unwrap_or(closed_table::NULL).to_le_bytes());
+        let offset = bytes.len() as u32;
+        bytes.extend([0; 4]);
+        let Some(function) = *function else { continue };
+        let symbol = match parsed.defined(function) {
+            Some(defined) => Symbol::Function(parsed.representative(defined)),
+            None => Symbol::Import(function),
+        };
+        references.push(Reference {
+            offset,
+            // A distance from the start of the table, not from the place itself.
+            kind: Reloc::X86PCRel4,
+            addend: offset.into(),
+            target: ReferenceTarget::Symbol(symbol),
+        });
+    }
+    CompiledFunction::data(bytes, closed_table::ENTRY, references)
 }
 
 /// Says of an error of the validator which proposal or function is behind it. For an error in

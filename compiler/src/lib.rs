@@ -22,6 +22,7 @@
 //! ```
 
 mod build;
+mod closed_table;
 mod code;
 mod compile;
 mod error;

@@ -7,7 +7,7 @@ use precast_artifact::types::{ArrayType, FuncType, StructType};
 use precast_artifact::vmcontext::VMOffsets;
 use wasmparser::{FuncToValidate, FunctionBody, ValidatorResources, WasmFeatures};
 
-use crate::module::{BranchHints, TypeKinds};
+use crate::module::{BranchHints, ClosedTables, TypeKinds};
 
 /// A module whose sections were read and validated, its function bodies still to be.
 pub(crate) struct ParsedModule<'wasm> {
@@ -26,6 +26,8 @@ pub(crate) struct ParsedModule<'wasm> {
     /// For each defined function, the one whose code it shares: the first with the same body and
     /// type, most often itself.
     pub(crate) representatives: Vec<DefinedFuncIndex>,
+    /// The tables whose contents are in the code section.
+    pub(crate) closed_tables: ClosedTables,
     /// The bodies of the defined functions.
     pub(crate) bodies: Vec<FunctionBody<'wasm>>,
     /// What the validation of bodies needs to know of the module; `None` without bodies.

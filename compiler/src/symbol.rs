@@ -2,7 +2,7 @@
 
 use cranelift_codegen::ir::UserExternalName;
 use precast_artifact::helper::Helper;
-use precast_artifact::index::{DefinedFuncIndex, TypeIndex};
+use precast_artifact::index::{DefinedFuncIndex, FuncIndex, TableIndex, TypeIndex};
 
 /// A piece of code of the module that is being compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +15,10 @@ pub(crate) enum Symbol {
     Entry(TypeIndex),
     /// The trampoline from wasm to host functions of a type.
     Exit(TypeIndex),
+    /// The trampoline to an imported function, for closed tables.
+    Import(FuncIndex),
+    /// The contents of a closed table.
+    Table(TableIndex),
 }
 
 impl Symbol {
@@ -25,6 +29,8 @@ impl Symbol {
             Symbol::Helper(helper) => (1, helper as u32),
             Symbol::Entry(ty) => (2, ty.0),
             Symbol::Exit(ty) => (3, ty.0),
+            Symbol::Import(function) => (4, function.0),
+            Symbol::Table(table) => (5, table.0),
         };
         UserExternalName { namespace, index }
     }
@@ -36,6 +42,8 @@ impl Symbol {
             1 => Symbol::Helper(*Helper::ALL.get(name.index as usize)?),
             2 => Symbol::Entry(TypeIndex(name.index)),
             3 => Symbol::Exit(TypeIndex(name.index)),
+            4 => Symbol::Import(FuncIndex(name.index)),
+            5 => Symbol::Table(TableIndex(name.index)),
             _ => return None,
         })
     }

@@ -21,7 +21,9 @@ use precast_artifact::helper::{FAILED, Helper, HelperResult};
 use precast_artifact::index::TypeIndex;
 use precast_artifact::trap::Trap;
 use precast_artifact::types::{FuncType, TypeSection};
-use precast_artifact::vmcontext::{VMContextHeader, VMHostContext, VMStoreContext, ValRaw};
+use precast_artifact::vmcontext::{
+    VMContextHeader, VMFunctionImport, VMHostContext, VMStoreContext, ValRaw,
+};
 
 use crate::signature::{
     POINTER, VALUE_ALIGN, helper_host_signature, helper_signature, value_flags, value_type,
@@ -67,6 +69,8 @@ pub(crate) fn name(symbol: Symbol, types: &TypeSection) -> String {
         Symbol::Entry(ty) => format!("wasm entry {}", signature(ty)),
         Symbol::Exit(ty) => format!("wasm exit {}", signature(ty)),
         Symbol::Helper(helper) => format!("wasm helper {}", helper.name()),
+        Symbol::Import(index) => format!("wasm import {}", index.0),
+        Symbol::Table(index) => format!("wasm table {}", index.0),
         Symbol::Function(index) => format!("wasm function {}", index.0),
     }
 }
@@ -162,6 +166,28 @@ pub(crate) fn exit(
 
     let results = trampoline.load_values(values, &ty.results);
     trampoline.builder.ins().return_(&results);
+    trampoline.finish(isa);
+}
+
+/// Builds the trampoline to the imported function of type `ty` whose [`VMFunctionImport`] is at
+/// `offset` of the VMContext into the empty `func`.
+pub(crate) fn import(
+    name: Symbol,
+    ty: &FuncType,
+    offset: u32,
+    isa: &dyn TargetIsa,
+    context: &mut FunctionBuilderContext,
+    func: &mut ir::Function,
+) {
+    let (mut trampoline, block) = Trampoline::new(name, wasm_signature(ty), context, func);
+    let params = trampoline.builder.block_params(block).to_vec();
+    let (vmctx, others) = (params[0], &params[1..]);
+    let offset = offset as usize;
+    let code = trampoline.load(vmctx, offset + offset_of!(VMFunctionImport, code));
+    let callee = trampoline.load(vmctx, offset + offset_of!(VMFunctionImport, vmctx));
+    let args: Vec<Value> = [callee].iter().chain(others).copied().collect();
+    let signature = trampoline.builder.import_signature(wasm_signature(ty));
+    trampoline.builder.ins().return_call_indirect(signature, code, &args);
     trampoline.finish(isa);
 }
 

@@ -300,7 +300,13 @@ impl<'a> Worker<'a> {
                 trampoline::exit(piece, module.func_type(ty), isa, context, func);
             }
             Symbol::Helper(helper) => trampoline::helper(helper, isa, context, func),
+            Symbol::Import(function) => {
+                let ty = module.function_type(function);
+                let offset = module.offsets.imported_function(function);
+                trampoline::import(piece, ty, offset, isa, context, func);
+            }
             Symbol::Function(_) => unreachable!("functions are translated"),
+            Symbol::Table(_) => unreachable!("tables are not compiled"),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! whatever the bytes are, the answer is a value or `None`. So a load does not have to check
 //! them, and damaged ones can mislead but not break the reader.
 
+pub mod block_table;
 pub mod elements;
 pub mod exceptions;
 pub mod functions;

@@ -1,6 +1,7 @@
 //! Reads and validates a module, all but its function bodies.
 
 mod branch_hints;
+mod closed_tables;
 mod constant;
 mod features;
 mod identical;
@@ -29,6 +30,7 @@ use crate::parsed::{BulkData, ParsedModule};
 use crate::{CompileError, limits};
 
 pub(crate) use self::branch_hints::{BranchHint, BranchHints};
+pub(crate) use self::closed_tables::ClosedTables;
 pub(crate) use self::features::{explain, first_error};
 pub(crate) use self::types::{TypeKinds, heap_type};
 
@@ -274,9 +276,16 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
 
     fn finish(self) -> Result<ParsedModule<'wasm>, CompileError> {
         let mut module = self.module;
+        let mut escapes = self.escapes;
+        let closed_tables = ClosedTables::find(
+            &mut module,
+            &self.bodies,
+            &self.function_types,
+            &self.bulk.elements,
+            |function| escapes[function.as_usize()] = true,
+        );
         let mut slots = 0;
-        let func_refs: Vec<Option<FuncRefIndex>> = self
-            .escapes
+        let func_refs: Vec<Option<FuncRefIndex>> = escapes
             .iter()
             .map(|&escapes| {
                 escapes.then(|| {
@@ -305,6 +314,7 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
         };
         Ok(ParsedModule {
             representatives,
+            closed_tables,
             offsets: VMOffsets::new(&module)?,
             layouts: module.types.types.iter().map(|ty| ObjectLayout::new(&ty.composite)).collect(),
             module,

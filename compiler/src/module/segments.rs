@@ -42,7 +42,7 @@ struct TableImages {
 }
 
 /// Reads the element section into `module.elements` and `module.table_images`, and tells
-/// `escapes` each function that a segment refers to.
+/// `escapes` each function that a segment refers to which is not part of an image.
 pub(crate) fn read_elements(
     section: ElementSectionReader<'_>,
     kinds: &TypeKinds,
@@ -54,6 +54,18 @@ pub(crate) fn read_elements(
     for (element, index) in section.into_iter().zip(0..) {
         let element = element?;
         let (ty, items) = read_items(kinds, &element.items)?;
+        let mode = match &element.kind {
+            ElementKind::Passive => Some(ElementMode::Passive),
+            ElementKind::Declared => None,
+            ElementKind::Active { table_index, offset_expr } => {
+                let table = TableIndex(table_index.unwrap_or(0));
+                let offset = constant::read(kinds, offset_expr)?;
+                if images.add(module, table, &offset, &items) {
+                    continue;
+                }
+                Some(ElementMode::Active { table, offset })
+            }
+        };
         match &items {
             Items::Functions(functions) => {
                 functions.iter().flatten().for_each(|&index| escapes(index));
@@ -62,18 +74,7 @@ pub(crate) fn read_elements(
                 list.iter().flat_map(constant::functions).for_each(&mut escapes);
             }
         }
-        let mode = match &element.kind {
-            ElementKind::Passive => ElementMode::Passive,
-            ElementKind::Declared => continue,
-            ElementKind::Active { table_index, offset_expr } => {
-                let table = TableIndex(table_index.unwrap_or(0));
-                let offset = constant::read(kinds, offset_expr)?;
-                if images.add(module, table, &offset, &items) {
-                    continue;
-                }
-                ElementMode::Active { table, offset }
-            }
-        };
+        let Some(mode) = mode else { continue };
         let items = match items {
             Items::Functions(functions) => ElementItems::Functions(place(&functions, bulk)?),
             Items::Expressions(list) => ElementItems::Expressions(list),

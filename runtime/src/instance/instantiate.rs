@@ -207,7 +207,10 @@ fn make_tables(store: &mut dyn VmStore, instance: &mut InstanceData, id: Instanc
             return Err(DAMAGED.into());
         };
         let definition = instance.vmctx.own_table(index).ok_or(DAMAGED)?;
-        let mut table = TableData::new(store, ty, Some(definition))?;
+        let mut table = match module.info().closed_tables.binary_search(&index) {
+            Ok(_) => TableData::closed(store, ty, definition)?,
+            Err(_) => TableData::new(store, ty, Some(definition))?,
+        };
         if let Some(image) = module.info().table_images.iter().find(|i| i.table == index) {
             table.set_image(TableImage { instance: id, functions: image.functions });
         }

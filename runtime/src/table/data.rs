@@ -55,31 +55,8 @@ impl TableData {
         ty: TableType,
         definition: Option<VmTable>,
     ) -> Result<TableData> {
-        let (store, mut limiter) = store.parts();
-        let count = store.tables.len();
-        crate::store::check_count(
-            limiter.as_deref_mut(),
-            "tables",
-            |limiter| limiter.tables(),
-            count,
-            1,
-        )?;
+        let (len, slot) = admit(store, &ty, definition.is_some())?;
         let too_large = || Error::from(LimitError::Table { elements: ty.limits.min });
-        let len = usize::try_from(ty.limits.min).map_err(|_| too_large())?;
-        if let Some(limiter) = limiter
-            && !limiter.table_growing(0, len, max_len(&ty))?
-        {
-            return Err(too_large());
-        }
-        let slot = match (definition, store.engine().pool()) {
-            (Some(_), Some(pool)) => {
-                if len > pool.table_elements() {
-                    return Err(too_large());
-                }
-                Some(pool.slot(Kind::Table)?)
-            }
-            _ => None,
-        };
         let width = if ty.element.is_func() { Width::Eight } else { Width::Four };
         let elements = Elements::new(width, len).ok_or_else(too_large)?;
         let (definition, own) = match definition {
@@ -93,6 +70,19 @@ impl TableData {
         };
         definition.set(elements.start(), elements.len() as u64);
         Ok(TableData { ty, elements, definition, image: None, _own: own, slot })
+    }
+
+    /// A table of an instance whose contents are among the code, so that it has none here.
+    pub(crate) fn closed(
+        store: &mut dyn VmStore,
+        ty: TableType,
+        definition: VmTable,
+    ) -> Result<TableData> {
+        let (_, slot) = admit(store, &ty, true)?;
+        let nothing = || Error::from(LimitError::Table { elements: 0 });
+        let elements = Elements::new(Width::Eight, 0).ok_or_else(nothing)?;
+        definition.set(elements.start(), ty.limits.min);
+        Ok(TableData { ty, elements, definition, image: None, _own: None, slot })
     }
 
     pub(crate) fn ty(&self) -> &TableType {
@@ -198,6 +188,32 @@ impl TableData {
         }
         Ok(Some(old as u64))
     }
+}
+
+/// Whether a store may have one more table of this type, which is a host's or an instance's: its length,
+/// and its place in the engine's pool.
+fn admit(
+    store: &mut dyn VmStore,
+    ty: &TableType,
+    of_instance: bool,
+) -> Result<(usize, Option<Slot>)> {
+    let (store, mut limiter) = store.parts();
+    let count = store.tables.len();
+    let limit = |limiter: &dyn ResourceLimiter| limiter.tables();
+    crate::store::check_count(limiter.as_deref_mut(), "tables", limit, count, 1)?;
+    let too_large = || Error::from(LimitError::Table { elements: ty.limits.min });
+    let len = usize::try_from(ty.limits.min).map_err(|_| too_large())?;
+    if let Some(limiter) = limiter
+        && !limiter.table_growing(0, len, max_len(ty))?
+    {
+        return Err(too_large());
+    }
+    let slot = match store.engine().pool().filter(|_| of_instance) {
+        Some(pool) if len > pool.table_elements() => return Err(too_large()),
+        Some(pool) => Some(pool.slot(Kind::Table)?),
+        None => None,
+    };
+    Ok((len, slot))
 }
 
 /// The length that a table's type never lets it exceed.

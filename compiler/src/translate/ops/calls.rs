@@ -7,7 +7,7 @@ use cranelift_codegen::ir::{
     Type, Value, types,
 };
 use precast_artifact::helper::Helper;
-use precast_artifact::index::{FuncIndex, TypeIndex};
+use precast_artifact::index::{FuncIndex, TableIndex, TypeIndex};
 use precast_artifact::trap::Trap;
 use precast_artifact::vmcontext::{FUNC_REF_READ, VMFuncRef, VMFunctionImport};
 use smallvec::SmallVec;
@@ -18,6 +18,7 @@ use crate::translate::body::Body;
 use crate::translate::regions::invariant;
 use crate::trap::trap_code;
 
+use super::closed_table;
 use super::element::Table;
 use super::exceptions;
 use super::gc::cast::check_signature;
@@ -68,8 +69,15 @@ pub(in crate::translate) fn direct(body: &mut Body<'_>, kind: CallKind, index: u
 /// `call_indirect` and `return_call_indirect`.
 pub(in crate::translate) fn indirect(body: &mut Body<'_>, kind: CallKind, ty: u32, table: u32) {
     let ty = TypeIndex(ty);
+    let closed = body.instance.module.closed_tables.length(TableIndex(table));
+    let position = TableIndex(table);
     let table = Table::new(body, table);
     let index = body.pop_index(table.width());
+    if let Some(length) = closed {
+        let code = closed_table::code(body, position, length, index, ty);
+        let vmctx = body.instance.vmctx();
+        return call(body, kind, Callee::Any { code, vmctx }, ty);
+    }
     let element = table.func_element(body, index, Trap::UndefinedElement);
     // The mark of elements that were read is taken off by the offsets of the fields.
     let func_ref = Pointer { base: element, offset: -(FUNC_REF_READ as i32) };

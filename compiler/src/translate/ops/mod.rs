@@ -16,5 +16,6 @@ pub(super) mod variable;
 pub(super) mod wide;
 
 mod address;
+mod closed_table;
 mod element;
 pub(super) mod heap;
