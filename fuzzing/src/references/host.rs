@@ -74,8 +74,11 @@ impl Run {
         let Host { model, drops, made } = self.store.data();
         assert_eq!(model.made, *made);
         assert!(model.events.is_empty(), "the program has not done {:?}", model.events);
-        let kept = model.kept();
+        let mut kept = model.kept();
         drops.check_alive(&kept);
+        if self.collector == Collector::Drc {
+            kept.extend(model.cells.held_by_circles());
+        }
         if self.collector != Collector::Null {
             for (value, &count) in drops.lock().iter().enumerate() {
                 let expected = usize::from(!kept.contains(&value));

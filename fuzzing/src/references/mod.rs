@@ -1,5 +1,5 @@
-//! References to values of the host, moved around by wasm in all ways there are, with collections
-//! in between.
+//! References to values of the host, and to structures that hold them, moved around by wasm in all
+//! ways there are, with collections in between.
 //!
 //! ```text
 //! bytes --program--> functions of a few operators --text--> module --precast--> calls of the host
@@ -10,6 +10,7 @@
 //! time. A value that is dropped while something refers to it, one that is dropped twice, and one
 //! that is still there after a collection although nothing refers to it, are failures.
 
+mod cells;
 mod host;
 mod model;
 mod program;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::cells::{CellLocals, Cells};
 use super::program::{ELEMENTS, GLOBALS, LOCALS, Operator, Program, TABLES};
 
 /// How many operators are executed at most.
@@ -17,7 +18,7 @@ pub(super) enum Event {
     Make,
     /// This value is shown.
     Check(Value),
-    /// Garbage is collected, while tables and globals refer to these.
+    /// Garbage is collected, while tables and globals refer to these, directly or not.
     Collect(BTreeSet<usize>),
 }
 
@@ -27,6 +28,7 @@ pub(super) struct Model {
     pub(super) events: VecDeque<Event>,
     pub(super) tables: Vec<Vec<Value>>,
     pub(super) globals: Vec<Value>,
+    pub(super) cells: Cells,
     /// What the program returns, or throws.
     pub(super) result: Result<Value, Value>,
     /// How many values are made.
@@ -41,6 +43,7 @@ impl Model {
             events: VecDeque::new(),
             tables: vec![vec![None; ELEMENTS]; TABLES],
             globals: vec![None; GLOBALS],
+            cells: Cells::default(),
             result: Ok(None),
             made: 0,
             steps: 0,
@@ -49,10 +52,11 @@ impl Model {
         Some(model)
     }
 
-    /// What tables and globals refer to.
+    /// What tables and globals refer to, directly or not.
     pub(super) fn kept(&self) -> BTreeSet<usize> {
         let elements = self.tables.iter().flatten();
-        elements.chain(&self.globals).copied().flatten().collect()
+        let values = elements.chain(&self.globals).copied().flatten();
+        values.chain(self.cells.kept()).collect()
     }
 
     fn call(
@@ -63,6 +67,7 @@ impl Model {
     ) -> Option<Result<Value, Value>> {
         let mut locals: [Value; LOCALS] = [None; LOCALS];
         [locals[0], locals[1]] = [a, b];
+        let mut cells = CellLocals::default();
         for &operator in &program.functions[function] {
             self.steps += 1;
             if self.steps > MAX_STEPS {
@@ -107,6 +112,7 @@ impl Model {
                     locals[to] = locals[from];
                 }
                 Operator::Throw { from } => return Some(Err(locals[from])),
+                Operator::Cell(operator) => self.cells.step(operator, &mut locals, &mut cells),
             }
         }
         Some(Ok(locals[0]))

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::cells::{self, CellOperator};
 use crate::bytes::Bytes;
 
 /// How many locals a function has that hold references; the first ones are its parameters.
@@ -100,6 +101,8 @@ pub(super) enum Operator {
     Throw {
         from: usize,
     },
+    /// Works with cells.
+    Cell(CellOperator),
 }
 
 impl Program {
@@ -131,9 +134,10 @@ impl Program {
         for global in 0..GLOBALS {
             text += &format!("(global (export \"g{global}\") (mut externref) (ref.null extern))\n");
         }
+        text += &cells::definitions();
         text += "(export \"run\" (func $f0))\n";
         for (number, operators) in self.functions.iter().enumerate() {
-            let more = "externref ".repeat(LOCALS - PARAMS);
+            let more = "externref ".repeat(LOCALS - PARAMS) + &cells::locals();
             text += &format!(
                 "(func $f{number} (param externref externref) (result externref) (local {more})\n"
             );
@@ -149,7 +153,7 @@ impl Program {
 impl Operator {
     /// An operator of the function with this number.
     fn new(bytes: &mut Bytes<'_>, number: usize) -> Operator {
-        let kind = bytes.below(17);
+        let kind = bytes.below(27);
         let mut local = || bytes.below(LOCALS);
         let [to, from, other] = [local(), local(), local()];
         let mut table = || bytes.below(TABLES);
@@ -178,6 +182,7 @@ impl Operator {
             14 if can_call => Operator::TryCall { to, function, args: [from, other] },
             15 => Operator::ThroughException { to, from },
             16 => Operator::Throw { from },
+            17.. => Operator::Cell(CellOperator::new(bytes, from)),
             _ => Operator::Collect,
         }
     }
@@ -236,6 +241,7 @@ impl Operator {
                 (local.set {to})"
             ),
             Operator::Throw { from } => writeln!(text, "(throw $tag (local.get {from}))"),
+            Operator::Cell(operator) => operator.write(text),
         };
         written.expect("texts can be written to");
     }
