@@ -35,6 +35,8 @@ def main():
     options = arguments()
     config = wasmtime.Config()
     config.wasm_exceptions = True
+    config.wasm_function_references = True
+    config.wasm_gc = True
     if os.environ.get("ORACLE_CACHE"):
         config.cache = True
     engine = wasmtime.Engine(config)

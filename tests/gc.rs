@@ -5,10 +5,10 @@ mod instances;
 
 use instances::{instance, module, try_instance};
 use precast::{
-    AnyRef, ArrayRef, ArrayRefPre, ArrayType, Engine, Error, ErrorKind, ExternRef, FieldType,
-    Finality, Func, FuncType, Global, GlobalType, HeapType, I31, Instance, Mutability, Ref,
-    RefType, StorageType, Store, StructRef, StructRefPre, StructType, Table, TableType, Trap,
-    TypeError, Val, ValType,
+    AnyRef, ArrayRef, ArrayRefPre, ArrayType, Caller, Collector, Config, Engine, Error, ErrorKind,
+    Extern, ExternRef, FieldType, Finality, Func, FuncType, Global, GlobalType, HeapType, I31,
+    Instance, Module, Mutability, Ref, RefType, StorageType, Store, StructRef, StructRefPre,
+    StructType, Table, TableType, Trap, TypeError, Val, ValType,
 };
 
 const SHAPES: &str = r#"(module
@@ -470,4 +470,87 @@ fn types_are_described() {
     assert_eq!(point.field(1).unwrap().element_type(), &StorageType::ValType(ValType::I64));
     assert_eq!(point.field(2), None);
     assert!(ty.matches(&RefType::new(true, HeapType::Eq)));
+}
+
+/// Runs with every collector, and with each also so that it collects wherever it can.
+fn with_every_collector(mut run: impl FnMut(&mut Store<()>)) {
+    for &collector in Collector::ALL {
+        for stress in [false, true] {
+            let mut config = Config::new();
+            config.collector(collector).collect_at_every_safe_point(stress);
+            run(&mut Store::new(&Engine::new(&config).unwrap(), ()));
+        }
+    }
+}
+
+#[test]
+fn what_is_read_stays_when_what_it_was_read_from_goes() {
+    with_every_collector(|store| {
+        let instance = instance(
+            &mut *store,
+            r#"(module
+                (type $leaf (struct (field i32)))
+                (type $node (struct (field (ref $leaf))))
+                (type $nodes (array (ref $leaf)))
+                (func $leaf (param i32) (result (ref $leaf)) (struct.new $leaf (local.get 0)))
+                (func $churn
+                    (drop (call $leaf (i32.const -1))) (drop (call $leaf (i32.const -2)))
+                    (drop (call $leaf (i32.const -3))))
+                (func $node (param i32) (result (ref $node))
+                    (struct.new $node (call $leaf (local.get 0))))
+                (func $nodes (param i32) (result (ref $nodes))
+                    (array.new $nodes (call $leaf (local.get 0)) (i32.const 3)))
+                (func (export "field") (param i32) (result i32)
+                    (local $node (ref null $node)) (local $leaf (ref null $leaf))
+                    (local.set $node (call $node (local.get 0)))
+                    (call $churn)
+                    (local.set $leaf (struct.get $node 0 (local.get $node)))
+                    (call $churn)
+                    (struct.get $leaf 0 (local.get $leaf)))
+                (func (export "element") (param i32) (result i32)
+                    (local $nodes (ref null $nodes)) (local $leaf (ref null $leaf))
+                    (local.set $nodes (call $nodes (local.get 0)))
+                    (call $churn)
+                    (local.set $leaf (array.get $nodes (local.get $nodes) (i32.const 2)))
+                    (call $churn)
+                    (struct.get $leaf 0 (local.get $leaf))))"#,
+            &[],
+        );
+        for name in ["field", "element"] {
+            for number in 0..10 {
+                let read = call(store, instance, name, &[Val::I32(number)]).unwrap();
+                assert_eq!(read.unwrap_i32(), number);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_real_program_prints_the_same_with_every_collector() {
+    for &collector in Collector::ALL {
+        let engine = Engine::new(Config::new().collector(collector)).unwrap();
+        let wasm = include_bytes!("fixtures/moonbit/objects.wasm");
+        let module = Module::new(&engine, wasm).unwrap();
+        let mut store = Store::new(&engine, Vec::new());
+        let write = |mut caller: Caller<'_, Vec<u8>>, _: i32, vector: u32, count: u32, _: i32| {
+            assert_eq!(count, 1);
+            let memory = caller.get_export("memory").and_then(Extern::into_memory).unwrap();
+            let word = |at: u32| {
+                let mut bytes = [0; 4];
+                memory.read(&caller, at as usize, &mut bytes).unwrap();
+                u32::from_le_bytes(bytes)
+            };
+            let mut line = vec![0; word(vector + 4) as usize];
+            let start = word(vector) as usize;
+            memory.read(&caller, start, &mut line).unwrap();
+            caller.data_mut().extend(line);
+            0
+        };
+        let write = Func::wrap(&mut store, write);
+        let instance = Instance::new(&mut store, &module, &[write.into()]).unwrap();
+        let start = instance.get_typed_func::<(), ()>(&mut store, "_start").unwrap();
+        start.call(&mut store, ()).unwrap();
+        let expected = include_str!("programs/expected/moonbit-objects.stdout");
+        assert_eq!(String::from_utf8_lossy(store.data()), expected, "{collector}");
+    }
 }

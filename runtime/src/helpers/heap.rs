@@ -10,9 +10,9 @@ pub(super) fn gc_allocate(context: Context<'_>, type_id: u32, size: u32) -> Resu
 
 pub(super) fn gc_list(mut context: Context<'_>, reference: u32) -> Result<()> {
     let store = context.opaque();
-    // It is still where the code has read it, so this does not free it.
-    let _garbage = store.collect();
+    // First, because what the code has read it from may be gone after the collection.
     store.heap.list(reference);
+    let _garbage = store.collect();
     Ok(())
 }
 
