@@ -153,7 +153,10 @@ impl<T: 'static> StoreInner<T> {
         let Some(mut callback) = self.epoch_callback.take() else {
             return Err(Trap::Interrupt.into());
         };
+        // Its handles are its own, as those of a host function are.
+        let handles = self.opaque.roots.height();
         let decision = callback(StoreContextMut(self));
+        self.opaque.end_scope(handles);
         self.epoch_callback = Some(callback);
         match decision? {
             UpdateDeadline::Continue(ticks) => {
