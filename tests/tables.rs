@@ -241,7 +241,7 @@ fn tables_that_no_memory_holds_are_refused() {
         for element in ["funcref", "externref"] {
             let error =
                 try_instance(&mut store, &format!("(module (table {limits} {element}))"), &[]);
-            let error = error.err().expect("nobody has so much memory");
+            let error = error.expect_err("nobody has so much memory");
             assert_eq!(error.kind(), ErrorKind::Limit, "{error:?}");
         }
     }
