@@ -71,7 +71,7 @@ fn modules_that_are_not_supported_are_refused_by_name() {
     fs::write(work.path("component.wasm"), component).unwrap();
     assert_refused(&work.precast(["run", "component.wasm"]), "component");
     for (text, proposal) in [
-        ("(module (type (struct)))", "gc"),
+        ("(module (global (shared i32) (i32.const 0)))", "shared-everything-threads"),
         ("(module (type (func)) (type (cont 0)))", "stack-switching"),
     ] {
         fs::write(work.path("new.wat"), text).unwrap();
