@@ -120,6 +120,17 @@ fn wasm_sees_what_the_host_made() {
 }
 
 #[test]
+fn the_host_may_be_the_first_to_make_an_object() {
+    let mut store = Store::<()>::default();
+    let ty = StructType::new(store.engine(), []).unwrap();
+    let pre = StructRefPre::new(&mut store, ty);
+    let empty = StructRef::new(&mut store, &pre, &[]).unwrap();
+    let instance = instance(&mut store, SHAPES, &[]);
+    let is_shape = call(&mut store, instance, "is_shape", &[empty.into()]);
+    assert_eq!(is_shape.unwrap().unwrap_i32(), 0);
+}
+
+#[test]
 fn wrong_values_and_indices_are_errors() {
     let mut store = Store::<()>::default();
     let engine = store.engine().clone();
@@ -240,6 +251,22 @@ fn host_functions_take_and_return_objects() {
         &[swap.into()],
     );
     assert_eq!(call(&mut store, instance, "f", &[]).unwrap().unwrap_i32(), 2);
+}
+
+#[test]
+fn integers_are_passed_as_such() {
+    let mut store = Store::<()>::default();
+    let instance = instance(
+        &mut store,
+        r#"(module (func (export "f") (param i31ref) (result (ref i31))
+            (ref.i31 (i32.add (i31.get_s (local.get 0)) (i32.const -9)))))"#,
+        &[],
+    );
+    let f = instance.get_typed_func::<Option<I31>, I31>(&mut store, "f").unwrap();
+    let sum = f.call(&mut store, I31::new_i32(7)).unwrap();
+    assert_eq!(sum.get_i32(), -2);
+    let null = f.call(&mut store, None).unwrap_err();
+    assert_eq!(null.downcast_ref(), Some(&Trap::NullI31Reference));
 }
 
 #[test]

@@ -6,8 +6,10 @@ use std::fmt;
 use precast_artifact::index::TypeIndex;
 use precast_artifact::object::I31_BIT;
 use precast_artifact::types as raw;
+use precast_artifact::vmcontext::ValRaw;
 
 use super::{ArrayRef, StructRef, handle};
+use crate::func::{ValueStore, WasmTy};
 use crate::heap::{self, ExternRef, Root};
 use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreOpaque};
 use crate::types::{HeapType, RefType, heap_matches};
@@ -210,6 +212,40 @@ impl I31 {
 
     fn from_reference(reference: u32) -> Option<I31> {
         (reference & I31_BIT != 0).then_some(I31(reference >> 1))
+    }
+}
+
+// SAFETY: an `i31ref` is an integer in the place of a reference, or 0.
+unsafe impl WasmTy for Option<I31> {
+    fn ty() -> raw::ValType {
+        raw::ValType::Ref(raw::RefType { nullable: true, heap: raw::HeapType::I31 })
+    }
+
+    #[inline]
+    fn into_raw(self, _: &mut ValueStore<'_>) -> ValRaw {
+        ValRaw::u32(self.map_or(0, I31::to_reference))
+    }
+
+    #[inline]
+    unsafe fn from_raw(_: &mut ValueStore<'_>, value: ValRaw) -> Self {
+        I31::from_reference(value.get_u32())
+    }
+}
+
+// SAFETY: as above, and never 0.
+unsafe impl WasmTy for I31 {
+    fn ty() -> raw::ValType {
+        raw::ValType::Ref(raw::RefType { nullable: false, heap: raw::HeapType::I31 })
+    }
+
+    #[inline]
+    fn into_raw(self, store: &mut ValueStore<'_>) -> ValRaw {
+        Some(self).into_raw(store)
+    }
+
+    #[inline]
+    unsafe fn from_raw(_: &mut ValueStore<'_>, value: ValRaw) -> Self {
+        I31::from_reference(value.get_u32()).expect("a reference that cannot be null is not null")
     }
 }
 

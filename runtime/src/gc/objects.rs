@@ -1,5 +1,6 @@
 //! Structures and arrays as the store's heap has them.
 
+use precast_artifact::description::Collector;
 use precast_artifact::object::{ARRAY_LENGTH, ArrayLayout, OBJECT_HEADER_SIZE, ObjectLayout};
 use precast_artifact::trap::Trap;
 use precast_artifact::types::{StorageType, ValType};
@@ -30,7 +31,7 @@ pub(crate) struct Array {
 pub(crate) fn new_struct(store: &mut dyn VmStore, type_id: u32) -> Option<Result<u32>> {
     let ty = store.opaque_mut().engine().types().find(type_id)?;
     let Some(ObjectLayout::Struct(layout)) = ty.layout() else { return None };
-    Some(heap::allocate(store, type_id, layout.size).inspect(|&object| {
+    Some(allocate(store, type_id, layout.size).inspect(|&object| {
         let fields = object + OBJECT_HEADER_SIZE..object + layout.size;
         store.opaque_mut().heap.clear(fields);
     }))
@@ -42,11 +43,17 @@ pub(crate) fn new_array(store: &mut dyn VmStore, type_id: u32, len: u32) -> Opti
     let ty = store.opaque_mut().engine().types().find(type_id)?;
     let Array { layout, .. } = Array::of(&ty)?;
     let Some(size) = layout.size(len) else { return Some(Err(Trap::AllocationTooLarge.into())) };
-    Some(heap::allocate(store, type_id, size).inspect(|&object| {
+    Some(allocate(store, type_id, size).inspect(|&object| {
         let heap = &mut store.opaque_mut().heap;
         heap.clear(object + OBJECT_HEADER_SIZE..object + size);
         heap.write(object + ARRAY_LENGTH, len);
     }))
+}
+
+fn allocate(store: &mut dyn VmStore, type_id: u32, size: u32) -> Result<u32> {
+    // As code would that makes such objects.
+    store.opaque_mut().heap.prefer(Collector::Copying);
+    heap::allocate(store, type_id, size)
 }
 
 impl Place {

@@ -46,10 +46,8 @@ pub(crate) fn allocate(store: &mut dyn VmStore, type_id: u32, size: u32) -> Resu
 impl Heap {
     /// Makes sure that objects can be allocated at all.
     fn prepare(&mut self) -> Result<()> {
-        if self.collector().is_none() {
-            // No code cares, so the references are the host's.
-            self.decide(Collector::Drc);
-        }
+        // No code cares, so the references are the host's.
+        self.prefer(Collector::Drc);
         if self.space.is_none() {
             let space =
                 Space::reserve().map_err(|_| LimitError::AddressSpace { bytes: 4 << 30 })?;

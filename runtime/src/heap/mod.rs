@@ -119,6 +119,13 @@ impl Heap {
         }
     }
 
+    /// Has the references managed by this collector unless it is known by which one.
+    pub(crate) fn prefer(&mut self, collector: Collector) {
+        if self.collector().is_none() {
+            self.decide(collector);
+        }
+    }
+
     fn decide(&mut self, collector: Collector) {
         let (shared, ask) = (self.shared, self.stress);
         self.policy = match collector {

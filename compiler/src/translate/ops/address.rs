@@ -18,7 +18,7 @@ use crate::translate::regions::Region;
 use crate::trap::trap_code;
 
 /// How much at address 0 faults on every supported system: the smallest page size.
-const NULL_PAGE: u64 = 4096;
+pub(super) const NULL_PAGE: u64 = 4096;
 
 /// Where an access goes, and how.
 pub(super) struct Address {

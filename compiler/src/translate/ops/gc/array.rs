@@ -52,7 +52,8 @@ pub(in crate::translate) fn new_fixed(body: &mut Body<'_>, ty: u32, len: u32) {
     let (reference, object) = array.allocate(body, len);
     for (&value, index) in values.iter().zip(0..) {
         let offset = array.layout.element(index) as i32;
-        Place { address: object, offset, storage: array.storage }.initialize(body, value);
+        Place { address: object, offset, storage: array.storage, null: None }
+            .initialize(body, value);
     }
     body.values.drop(values.len());
     body.values.push(reference);
@@ -76,8 +77,7 @@ pub(in crate::translate) fn set(body: &mut Body<'_>, ty: u32) {
 /// `array.len`.
 pub(in crate::translate) fn len(body: &mut Body<'_>) {
     let reference = body.values.pop();
-    let object = non_null(body, reference);
-    let len = length(body, object);
+    let (_, len) = address_and_length(body, reference);
     body.values.push(len);
 }
 
@@ -86,8 +86,7 @@ pub(in crate::translate) fn fill(body: &mut Body<'_>, ty: u32) {
     let array = Array::new(body, ty);
     let len = body.values.pop();
     let (reference, index, value) = body.values.pop3();
-    let object = non_null(body, reference);
-    let length = length(body, object);
+    let (object, length) = address_and_length(body, reference);
     let [wide_length, wide_index, wide_len] =
         [length, index, len].map(|value| body.extend_index(value, Width::Bits32));
     let end = body.ins().iadd(wide_index, wide_len);
@@ -124,14 +123,14 @@ impl Array {
 
     /// The element at `index`, which is inside of the array when the code goes on.
     fn element(self, body: &mut Body<'_>, reference: Value, index: Value) -> Place {
-        let object = non_null(body, reference);
-        let length = length(body, object);
+        let (object, length) = address_and_length(body, reference);
         let inside = body.ins().icmp(IntCC::UnsignedLessThan, index, length);
         body.ins().trapz(inside, trap_code(Trap::ArrayOutOfBounds));
         let index = body.extend_index(index, Width::Bits32);
         let distance = body.ins().ishl_imm_u(index, i64::from(self.layout.element_size_log2));
         let address = body.ins().iadd(object, distance);
-        Place { address, offset: self.layout.elements as i32, storage: self.storage }
+        let offset = self.layout.elements as i32;
+        Place { address, offset, storage: self.storage, null: None }
     }
 
     /// The addresses of the element at `start`, which is 0 at first, and of the end of `len`
@@ -175,7 +174,7 @@ impl Array {
         let more = body.ins().icmp(IntCC::NotEqual, address, end);
         body.ins().brif(more, next, &[], done, &[]);
         body.continue_in(next);
-        each(body, Place { address, offset: 0, storage: self.storage });
+        each(body, Place { address, offset: 0, storage: self.storage, null: None });
         let address = body.ins().iadd_imm_s(address, i64::from(self.layout.element_size()));
         body.ins().jump(header, &[address.into()]);
         body.builder.seal_block(header);
@@ -183,14 +182,11 @@ impl Array {
     }
 }
 
-/// The address of an array.
-fn non_null(body: &mut Body<'_>, reference: Value) -> Value {
-    body.ins().trapz(reference, trap_code(Trap::NullArrayReference));
-    heap::object_address(body, reference)
-}
-
-/// The length of an array, which never changes.
-fn length(body: &mut Body<'_>, object: Value) -> Value {
-    let flags = Region::Objects.trusted(body.builder.func);
-    body.ins().load(types::I32, flags, object, ARRAY_LENGTH as i32)
+/// The address of an array that may be null, and its length. Of null there is no length to read:
+/// nothing can be accessed where the heap begins.
+fn address_and_length(body: &mut Body<'_>, reference: Value) -> (Value, Value) {
+    let object = heap::object_address(body, reference);
+    let flags = Region::Objects.trapping(body.builder.func, Trap::NullArrayReference);
+    let length = body.ins().load(types::I32, flags, object, ARRAY_LENGTH as i32);
+    (object, length)
 }

@@ -1,6 +1,7 @@
 //! The fields and elements of objects.
 
-use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use precast_artifact::trap::Trap;
 use precast_artifact::types::{StorageType, ValType};
 
 use crate::signature::value_type;
@@ -17,6 +18,8 @@ pub(super) struct Place {
     pub(super) offset: i32,
     /// How the value is stored.
     pub(super) storage: StorageType,
+    /// What it means when the access faults, which it does when the object may be null and is.
+    pub(super) null: Option<Trap>,
 }
 
 /// What becomes of the upper bits when a value is read.
@@ -36,8 +39,8 @@ impl Place {
         if let Some(slot) = self.slot(body) {
             return heap::read_reference(body, slot);
         }
-        let Place { address, offset, storage } = self;
-        let flags = Region::Objects.trusted(body.builder.func);
+        let Place { address, offset, storage, .. } = self;
+        let flags = self.flags(body);
         let ins = body.ins();
         match (storage, extension) {
             (StorageType::I8, Extension::Signed) => ins.sload8(types::I32, flags, address, offset),
@@ -74,13 +77,20 @@ impl Place {
 
     /// Writes what no collector needs to know of.
     fn store(self, body: &mut Body<'_>, value: Value) {
-        let Place { address, offset, storage } = self;
-        let flags = Region::Objects.trusted(body.builder.func);
+        let Place { address, offset, storage, .. } = self;
+        let flags = self.flags(body);
         match storage {
             StorageType::I8 => body.ins().istore8(flags, value, address, offset),
             StorageType::I16 => body.ins().istore16(flags, value, address, offset),
             StorageType::Val(_) => body.ins().store(flags, value, address, offset),
         };
+    }
+
+    fn flags(self, body: &mut Body<'_>) -> MemFlagsData {
+        match self.null {
+            None => Region::Objects.trusted(body.builder.func),
+            Some(trap) => Region::Objects.trapping(body.builder.func, trap),
+        }
     }
 
     /// The place as the heap's operators take it, if it holds a reference into the heap.
@@ -89,7 +99,7 @@ impl Place {
             StorageType::Val(ValType::Ref(ty)) if !ty.is_func() => Some(Slot {
                 address: self.address,
                 offset: self.offset,
-                flags: Region::Objects.trusted(body.builder.func),
+                flags: self.flags(body),
                 ty,
             }),
             _ => None,

@@ -6,6 +6,7 @@ use precast_artifact::trap::Trap;
 use smallvec::SmallVec;
 
 use crate::translate::body::Body;
+use crate::translate::ops::address::NULL_PAGE;
 use crate::translate::ops::heap;
 use crate::trap::trap_code;
 
@@ -40,16 +41,14 @@ pub(in crate::translate) fn new_default(body: &mut Body<'_>, ty: u32) {
 /// `struct.get`, `struct.get_s` and `struct.get_u`.
 pub(in crate::translate) fn get(body: &mut Body<'_>, ty: u32, index: u32, extension: Extension) {
     let reference = body.values.pop();
-    let object = non_null(body, reference);
-    let value = field(body, TypeIndex(ty), index as usize, object).read(body, extension);
+    let value = checked_field(body, ty, index, reference).read(body, extension);
     body.values.push(value);
 }
 
 /// `struct.set`.
 pub(in crate::translate) fn set(body: &mut Body<'_>, ty: u32, index: u32) {
     let (reference, value) = body.values.pop2();
-    let object = non_null(body, reference);
-    field(body, TypeIndex(ty), index as usize, object).write(body, value);
+    checked_field(body, ty, index, reference).write(body, value);
 }
 
 /// A new structure, of which nothing is initialized.
@@ -59,10 +58,17 @@ fn allocate(body: &mut Body<'_>, ty: TypeIndex) -> Value {
     heap::allocate(body, type_id, size)
 }
 
-/// The address of a structure.
-fn non_null(body: &mut Body<'_>, reference: Value) -> Value {
+/// A field of a structure that may be null. Null is the address of where the heap begins, where
+/// nothing can be accessed; without a heap it is that of the process.
+fn checked_field(body: &mut Body<'_>, ty: u32, index: u32, reference: Value) -> Place {
+    let object = heap::object_address(body, reference);
+    let place = field(body, TypeIndex(ty), index as usize, object);
+    let end = place.offset as u64 + u64::from(place.storage.size());
+    if end <= NULL_PAGE {
+        return Place { null: Some(Trap::NullStructReference), ..place };
+    }
     body.ins().trapz(reference, trap_code(Trap::NullStructReference));
-    heap::object_address(body, reference)
+    place
 }
 
 fn field(body: &Body<'_>, ty: TypeIndex, index: usize, object: Value) -> Place {
@@ -71,5 +77,6 @@ fn field(body: &Body<'_>, ty: TypeIndex, index: usize, object: Value) -> Place {
         address: object,
         offset: layout.fields[index] as i32,
         storage: ty.fields[index].storage,
+        null: None,
     }
 }
