@@ -45,7 +45,8 @@ fn start_compiler() -> Error {
         let error = process::Command::new(&program).arg0(name).args(arguments).exec();
         Err(error).context(|| format!("cannot start `{}`", program.display()))
     };
-    match exec().context(|| "this needs the compiler, a program of its own".to_owned()) {
+    let missing = || format!("this needs the compiler, the program `{COMPILER}` beside this one");
+    match exec().context(missing) {
         Err(error) => error,
         Ok(()) => unreachable!("a process that has become another program goes on here"),
     }
