@@ -447,6 +447,65 @@ fn wrong_accesses_trap() {
 }
 
 #[test]
+fn defaults_are_zero_wherever_an_object_is() {
+    // What was in the place of an object before is not zero.
+    let structure = format!(
+        r#"(module
+            (type $words (array i64))
+            (type $t (struct {}))
+            (func (export "f") (param $rounds i32) (result i32)
+                (local $sum i32) (local $object (ref null $t))
+                (loop $again
+                    (drop (array.new $words (i64.const -1) (i32.const 50)))
+                    (local.set $object (struct.new_default $t))
+                    (local.set $sum (i32.or (local.get $sum) (i32.or
+                        (i32.eqz (ref.is_null (struct.get $t 23 (local.get $object))))
+                        (v128.any_true (struct.get $t 24 (local.get $object))))))
+                    (br_if $again
+                        (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1)))))
+                (local.get $sum)))"#,
+        "(field i8) (field i64) (field f32) (field anyref) (field v128)".repeat(5)
+    );
+    for &collector in Collector::ALL {
+        let engine = Engine::new(Config::new().collector(collector)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let made = instance(&mut store, &structure, &[]);
+        let sum = call(&mut store, made, "f", &[Val::I32(10_000)]).unwrap();
+        assert_eq!(sum.unwrap_i32(), 0, "{collector}");
+        for (storage, len) in [("i8", 0), ("i8", 1), ("i8", 13), ("i16", 3), ("i32", 5), ("i64", 7)]
+        {
+            let suffix = if matches!(storage, "i8" | "i16") { "_u" } else { "" };
+            let widen = if storage == "i64" { "i32.wrap_i64" } else { "i32.or (i32.const 0)" };
+            let array = format!(
+                r#"(module
+                    (type $words (array i64))
+                    (type $t (array {storage}))
+                    (func (export "f") (param $rounds i32) (result i32)
+                        (local $sum i32) (local $i i32) (local $array (ref null $t))
+                        (loop $again
+                            (drop (array.new $words (i64.const -1) (i32.const 50)))
+                            (local.set $array (array.new_default $t (i32.const {len})))
+                            (local.set $sum (i32.or (local.get $sum)
+                                (i32.ne (array.len (local.get $array)) (i32.const {len}))))
+                            (local.set $i (i32.const {len}))
+                            (block $done (loop $next
+                                (br_if $done (i32.eqz (local.get $i)))
+                                (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+                                (local.set $sum (i32.or (local.get $sum)
+                                    ({widen} (array.get{suffix} $t (local.get $array) (local.get $i)))))
+                                (br $next)))
+                            (br_if $again
+                                (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1)))))
+                        (local.get $sum)))"#
+            );
+            let made = instance(&mut store, &array, &[]);
+            let sum = call(&mut store, made, "f", &[Val::I32(10_000)]).unwrap();
+            assert_eq!(sum.unwrap_i32(), 0, "{collector} {storage} {len}");
+        }
+    }
+}
+
+#[test]
 fn elements_are_evaluated_once() {
     let mut store = Store::<()>::default();
     let instance = instance(

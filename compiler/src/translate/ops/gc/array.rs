@@ -8,12 +8,12 @@ use precast_artifact::trap::Trap;
 use precast_artifact::types::StorageType;
 use smallvec::SmallVec;
 
-use crate::signature::POINTER;
 use crate::translate::body::{Body, Width};
 use crate::translate::ops::heap;
 use crate::translate::regions::Region;
 use crate::trap::trap_code;
 
+use super::loops;
 use super::storage::{Extension, Place};
 
 /// An array type, as far as it is known at compile time.
@@ -24,11 +24,20 @@ pub(super) struct Array {
     pub(super) layout: ArrayLayout,
 }
 
+/// An array that was just made.
+struct NewArray {
+    reference: Value,
+    /// Its address.
+    object: Value,
+    /// Its size in bytes, of 32 bits.
+    size: Value,
+}
+
 /// `array.new`.
 pub(in crate::translate) fn new(body: &mut Body<'_>, ty: u32) {
     let array = Array::new(body, ty);
     let (value, len) = body.values.pop2();
-    let (reference, object) = array.allocate(body, len);
+    let NewArray { reference, object, .. } = array.allocate(body, len);
     let [first, end] = array.range(body, object, None, len);
     array.for_each(body, first, end, |body, place| place.initialize(body, value));
     body.values.push(reference);
@@ -38,9 +47,12 @@ pub(in crate::translate) fn new(body: &mut Body<'_>, ty: u32) {
 pub(in crate::translate) fn new_default(body: &mut Body<'_>, ty: u32) {
     let array = Array::new(body, ty);
     let len = body.values.pop();
-    let (reference, object) = array.allocate(body, len);
-    let [first, end] = array.range(body, object, None, len);
-    array.for_each(body, first, end, |body, place| place.initialize_default(body));
+    let NewArray { reference, object, size } = array.allocate(body, len);
+    // The first word has been written with the length.
+    let first = body.ins().iadd_imm_s(object, i64::from(ARRAY_LENGTH + OBJECT_ALIGN));
+    let size = body.extend_index(size, Width::Bits32);
+    let end = body.ins().iadd(object, size);
+    loops::clear(body, first, end);
     body.values.push(reference);
 }
 
@@ -49,7 +61,7 @@ pub(in crate::translate) fn new_fixed(body: &mut Body<'_>, ty: u32, len: u32) {
     let array = Array::new(body, ty);
     let values = SmallVec::<[Value; 8]>::from_slice(body.values.top(len as usize));
     let len = body.const32(len);
-    let (reference, object) = array.allocate(body, len);
+    let NewArray { reference, object, .. } = array.allocate(body, len);
     for (&value, index) in values.iter().zip(0..) {
         let offset = array.layout.element(index) as i32;
         Place { address: object, offset, storage: array.storage, null: None }
@@ -104,8 +116,8 @@ impl Array {
         Array { ty, storage: array.element.storage, layout }
     }
 
-    /// A new array of which only the length is initialized: its reference and its address.
-    fn allocate(self, body: &mut Body<'_>, len: Value) -> (Value, Value) {
+    /// A new array of which only the length is initialized, and what is in one word with it.
+    fn allocate(self, body: &mut Body<'_>, len: Value) -> NewArray {
         let max = body.const32(self.layout.max_len());
         let too_large = body.ins().icmp(IntCC::UnsignedGreaterThan, len, max);
         body.ins().trapnz(too_large, trap_code(Trap::AllocationTooLarge));
@@ -117,8 +129,9 @@ impl Array {
         let reference = heap::allocate(body, type_id, size);
         let object = heap::object_address(body, reference);
         let flags = Region::Objects.trusted(body.builder.func);
-        body.ins().store(flags, len, object, ARRAY_LENGTH as i32);
-        (reference, object)
+        let word = body.extend_index(len, Width::Bits32);
+        body.ins().store(flags, word, object, ARRAY_LENGTH as i32);
+        NewArray { reference, object, size }
     }
 
     /// The element at `index`, which is inside of the array when the code goes on.
@@ -158,7 +171,7 @@ impl Array {
     }
 
     /// Does the same with every element from one address to another, which must not make the
-    /// collector run.
+    /// collector move anything.
     fn for_each(
         self,
         body: &mut Body<'_>,
@@ -166,19 +179,9 @@ impl Array {
         end: Value,
         each: impl FnOnce(&mut Body<'_>, Place),
     ) {
-        let header = body.block_with_params(&[POINTER]);
-        let [next, done] = [(); 2].map(|()| body.builder.create_block());
-        body.ins().jump(header, &[first.into()]);
-        body.switch_to(header);
-        let address = body.builder.block_params(header)[0];
-        let more = body.ins().icmp(IntCC::NotEqual, address, end);
-        body.ins().brif(more, next, &[], done, &[]);
-        body.continue_in(next);
-        each(body, Place { address, offset: 0, storage: self.storage, null: None });
-        let address = body.ins().iadd_imm_s(address, i64::from(self.layout.element_size()));
-        body.ins().jump(header, &[address.into()]);
-        body.builder.seal_block(header);
-        body.continue_in(done);
+        loops::for_each(body, first, end, self.layout.element_size(), |body, address| {
+            each(body, Place { address, offset: 0, storage: self.storage, null: None });
+        });
     }
 }
 

@@ -6,3 +6,5 @@ pub(in crate::translate) mod cast;
 pub(in crate::translate) mod structure;
 
 pub(in crate::translate) mod storage;
+
+mod loops;

@@ -2,6 +2,7 @@
 
 use cranelift_codegen::ir::{InstBuilder, Value};
 use precast_artifact::index::TypeIndex;
+use precast_artifact::object::OBJECT_HEADER_SIZE;
 use precast_artifact::trap::Trap;
 use smallvec::SmallVec;
 
@@ -10,7 +11,12 @@ use crate::translate::ops::address::NULL_PAGE;
 use crate::translate::ops::heap;
 use crate::trap::trap_code;
 
+use super::loops;
 use super::storage::{Extension, Place};
+
+/// Structures with more fields are cleared by a loop, so that there is no more code than what asks for
+/// it.
+const MAX_SINGLE_STORES: usize = 16;
 
 /// `struct.new`.
 pub(in crate::translate) fn new(body: &mut Body<'_>, ty: u32) {
@@ -29,11 +35,17 @@ pub(in crate::translate) fn new(body: &mut Body<'_>, ty: u32) {
 /// `struct.new_default`.
 pub(in crate::translate) fn new_default(body: &mut Body<'_>, ty: u32) {
     let ty = TypeIndex(ty);
-    let count = body.instance.module.struct_type(ty).0.fields.len();
+    let (structure, layout) = body.instance.module.struct_type(ty);
     let reference = allocate(body, ty);
     let object = heap::object_address(body, reference);
-    for index in 0..count {
-        field(body, ty, index, object).initialize_default(body);
+    if structure.fields.len() <= MAX_SINGLE_STORES {
+        for index in 0..structure.fields.len() {
+            field(body, ty, index, object).initialize_default(body);
+        }
+    } else {
+        let first = body.ins().iadd_imm_s(object, i64::from(OBJECT_HEADER_SIZE));
+        let end = body.ins().iadd_imm_s(object, i64::from(layout.size));
+        loops::clear(body, first, end);
     }
     body.values.push(reference);
 }
