@@ -7,7 +7,7 @@
 //! Nothing here compiles, maps or runs anything. This crate says what both sides agree on: the
 //! types of wasm ([`types`]), what is decoded of an artifact ([`module`]), what is read in place
 //! ([`section`]), the file that holds both ([`image`]), how it says what it is ([`description`]), and
-//! the file that holds several of them and signatures ([`container`]);
+//! the files that hold several of them and signatures ([`container`]) or a whole program ([`program`]);
 //! where generated code finds things in memory ([`vmcontext`], [`object`]), which helpers it may
 //! ask for ([`helper`]), why it traps ([`trap`]) and which processor features it may need ([`cpu`]).
 //!
@@ -21,6 +21,7 @@ pub mod image;
 pub mod index;
 pub mod module;
 pub mod object;
+pub mod program;
 pub mod section;
 pub mod trap;
 pub mod types;

@@ -12,6 +12,7 @@
 mod cache_args;
 mod command;
 mod context;
+mod exe;
 mod fast_path;
 mod interrupt;
 mod keys;

@@ -15,6 +15,8 @@ use crate::interrupt::Deferred;
 pub(crate) enum Mode {
     /// Everyone may read it.
     Data = 0o644,
+    /// Everyone may run it.
+    Program = 0o755,
     /// Nobody but the owner may read it.
     Secret = 0o600,
 }

@@ -5,6 +5,7 @@ use precast::artifact::container::{self, Container, Part};
 use precast::artifact::image::Image;
 use precast::compiler::processors;
 use precast::settings::CompilerSettings;
+use precast::settings::file::Recipe;
 use precast::{CpuChoice, Result, SecretKey};
 
 use crate::output;
@@ -38,6 +39,16 @@ pub(crate) struct Compiled {
 }
 
 impl VariantArgs {
+    /// What a project's manifest asks for; what the command line does where that asks for nothing.
+    pub(crate) fn of_recipe(&self, recipe: &Recipe) -> VariantArgs {
+        let Ok(cpus) = recipe.cpu.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
+        let targets = recipe.target.clone();
+        VariantArgs {
+            targets: if targets.is_empty() { self.targets.clone() } else { targets },
+            cpus: if cpus.is_empty() { self.cpus.clone() } else { cpus },
+        }
+    }
+
     /// The machines that the options ask for; those of the settings where they ask for none. A
     /// processor goes with the targets that have it, and a target without one gets its baseline.
     pub(crate) fn variants(&self, settings: &CompilerSettings) -> Result<Vec<Variant>> {

@@ -17,6 +17,7 @@ mod write;
 
 pub use header::{FORMAT_VERSION, MAGIC};
 pub use read::{FileRange, Image, ImageError, Sections, Symbols};
+pub(crate) use write::machine;
 pub use write::{ImageParts, Trampoline, write};
 
 /// The largest page of a target's systems, in bytes: what code and memory images are aligned

@@ -239,7 +239,8 @@ fn reserve_section(writer: &mut Writer<'_>, name: &'static str) -> (StringId, Se
     (writer.add_section_name(name.as_bytes()), writer.reserve_section_index())
 }
 
-fn machine(architecture: &str) -> u16 {
+/// The number that ELF has for an architecture.
+pub(crate) fn machine(architecture: &str) -> u16 {
     match architecture {
         "x86_64" => elf::EM_X86_64,
         "aarch64" => elf::EM_AARCH64,

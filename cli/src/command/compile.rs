@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use precast::settings::Settings;
-use precast::settings::file::user_settings;
-use precast::{CodeBuilder, Error, Result, SecretKey};
+use precast::settings::file::{Emit, PROJECT_FILE, Recipe, load_project, user_settings};
+use precast::{CodeBuilder, Error, Result};
 
 use crate::cache_args::CacheArgs;
 use crate::context::About;
+use crate::exe::ExeArgs;
 use crate::keys::secret_key;
 use crate::progress;
 use crate::publish::{Existing, Mode, publish_bytes};
@@ -29,19 +30,25 @@ use crate::variants::{Compiled, VariantArgs, assemble};
   precast compile --cpu x86-64-v2 --cpu x86-64-v4 app.wasm
                                                     for both levels in one file
   precast compile --target aarch64-unknown-linux-gnu app.wasm -o app.arm.precast
-  precast compile --sign-key release.key app.wasm   compile and sign")]
+  precast compile --sign-key release.key app.wasm   compile and sign
+  precast compile --emit exe --dir . app.wasm -o app
+                                                    a program in one file: ./app
+  precast compile                                   what ./precast.toml lists")]
 pub(crate) struct Compile {
-    /// WebAssembly modules, binary or text
-    #[arg(required = true)]
+    /// WebAssembly modules, binary or text [default: those that ./precast.toml lists]
     modules: Vec<PathBuf>,
 
-    /// Where to write the artifact [default: the module's path with the extension .precast]
+    /// Where to write the artifact [default: the module's path with the extension .precast, or
+    /// without one for a program]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
     /// Sign the artifact with this secret key: see `precast help sign`
     #[arg(long, value_name = "FILE")]
     sign_key: Option<PathBuf>,
+
+    #[command(flatten)]
+    exe: ExeArgs,
 
     #[command(flatten)]
     variants: VariantArgs,
@@ -54,41 +61,82 @@ pub(crate) struct Compile {
 }
 
 /// A module and what becomes of it.
-struct Job<'a> {
-    module: &'a Path,
-    output: &'a Path,
-    variants: &'a VariantArgs,
-    key: Option<&'a SecretKey>,
+struct Job {
+    module: PathBuf,
+    output: Option<PathBuf>,
+    exe: ExeArgs,
+    variants: VariantArgs,
+    sign_key: Option<PathBuf>,
 }
 
 impl Compile {
     pub(crate) fn execute(self) -> Result<()> {
-        if self.output.is_some() && self.modules.len() != 1 {
-            return Err(Error::msg("--output names one file, and there are several modules"));
-        }
         let mut settings = user_settings()?;
+        let jobs = if self.modules.is_empty() {
+            let manifest = Path::new(PROJECT_FILE);
+            if !manifest.exists() {
+                return Err(Error::msg(format!(
+                    "name a WebAssembly module, or list some in `{PROJECT_FILE}`"
+                )));
+            }
+            let project = load_project(manifest, settings)?;
+            settings = project.settings;
+            project.recipes.iter().map(|recipe| self.job_of_recipe(recipe)).collect()
+        } else if self.output.is_some() && self.modules.len() != 1 {
+            return Err(Error::msg("--output names one file, and there are several modules"));
+        } else {
+            self.modules.iter().map(|module| self.job(module)).collect::<Vec<_>>()
+        };
         self.code.apply(&mut settings)?;
         self.cache.apply(&mut settings.cache);
-        let key = self.sign_key.as_deref().map(secret_key).transpose()?;
-        for module in &self.modules {
-            let output = match &self.output {
-                Some(output) => output.clone(),
-                None => module.with_extension("precast"),
-            };
-            let (variants, key) = (&self.variants, key.as_ref());
-            Job { module, output: &output, variants, key }.execute(&settings)?;
+        jobs.iter().try_for_each(|job| job.execute(&settings))
+    }
+
+    fn job(&self, module: &Path) -> Job {
+        Job {
+            module: module.to_owned(),
+            output: self.output.clone(),
+            exe: self.exe.clone(),
+            variants: self.variants.clone(),
+            sign_key: self.sign_key.clone(),
         }
-        Ok(())
+    }
+
+    /// What the manifest does not say, the command line may.
+    fn job_of_recipe(&self, recipe: &Recipe) -> Job {
+        let path = |text: &Option<String>| text.as_ref().map(PathBuf::from);
+        Job {
+            module: path(&recipe.module).unwrap_or_default(),
+            output: path(&recipe.output),
+            exe: self.exe.of_recipe(recipe),
+            variants: self.variants.of_recipe(recipe),
+            sign_key: path(&recipe.sign_key).or_else(|| self.sign_key.clone()),
+        }
     }
 }
 
-impl Job<'_> {
+impl Job {
     fn execute(&self, settings: &Settings) -> Result<()> {
-        if self.output == self.module {
+        let emit = self.exe.emit()?;
+        let output = match (&self.output, emit) {
+            (Some(output), _) => output.clone(),
+            (None, Emit::Artifact) => self.module.with_extension("precast"),
+            (None, Emit::Exe) => self.module.with_extension(""),
+        };
+        if output == self.module {
             return Err(Error::msg(format!(
-                "the artifact would replace the module `{}`: name another file with -o",
-                self.output.display()
+                "the result would replace the module `{}`: name another file with -o",
+                output.display()
             )));
+        }
+        let key = match (&self.sign_key, emit) {
+            (Some(_), Emit::Exe) => {
+                return Err(Error::msg("a program in one file is not signed: nothing loads it"));
+            }
+            (path, _) => path.as_deref().map(secret_key).transpose()?,
+        };
+        if emit == Emit::Exe {
+            ExeArgs::check(&settings.compiler)?;
         }
         let mut compiled = Vec::new();
         for variant in self.variants.variants(&settings.compiler)? {
@@ -97,16 +145,22 @@ impl Job<'_> {
             let artifact = self.compile(settings)?;
             compiled.push(Compiled { variant, artifact });
         }
-        let file = assemble(compiled, self.key)
-            .about(self.module, |path| format!("cannot make one artifact of `{path}`"))?;
-        publish_bytes(self.output, Mode::Data, Existing::Replace, &file)
+        let artifact = assemble(compiled, key.as_ref())
+            .about(&self.module, |path| format!("cannot make one artifact of `{path}`"))?;
+        match emit {
+            Emit::Artifact => publish_bytes(&output, Mode::Data, Existing::Replace, &artifact),
+            Emit::Exe => {
+                let program = self.exe.link(&self.module, &artifact)?;
+                publish_bytes(&output, Mode::Program, Existing::Replace, &program)
+            }
+        }
     }
 
     fn compile(&self, settings: Settings) -> Result<Vec<u8>> {
         let session = Session::new(settings)?;
-        let builder = CodeBuilder::file(&session.engine, self.module)?;
+        let builder = CodeBuilder::file(&session.engine, &self.module)?;
         let artifact = progress::show(builder, |builder| builder.compile_module_serialized());
         session.finish();
-        artifact.about(self.module, |path| format!("cannot compile `{path}`"))
+        artifact.about(&self.module, |path| format!("cannot compile `{path}`"))
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Span;
 pub(crate) struct Switch;
 /// Any text.
 pub(crate) struct Text;
+/// A list of texts.
+pub(crate) struct Texts;
 /// One of a few names.
 pub(crate) struct Choice;
 /// An absolute path.
@@ -194,6 +196,26 @@ impl Text {
 
     pub(crate) fn write(value: &Option<String>) -> Option<String> {
         value.as_deref().map(quoted)
+    }
+}
+
+impl Texts {
+    pub(crate) fn read(value: &DeValue<'_>, to: &mut Vec<String>) -> Result<(), Mismatch> {
+        let text = |value: &toml::Spanned<DeValue<'_>>| match value.get_ref() {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            _ => None,
+        };
+        let texts = match value {
+            DeValue::Array(values) => values.iter().map(text).collect(),
+            _ => None,
+        };
+        *to = texts.ok_or_else(|| Mismatch::wanted("a list of texts in quotes", value))?;
+        Ok(())
+    }
+
+    pub(crate) fn write(value: &[String]) -> Option<String> {
+        let texts: Vec<_> = value.iter().map(|text| quoted(text)).collect();
+        (!texts.is_empty()).then(|| format!("[{}]", texts.join(", ")))
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod form;
 mod location;
 mod nearest;
 mod parse;
+mod project;
 mod write;
 
 use toml::de::DeValue;
@@ -25,6 +26,7 @@ pub use location::{
     user_cache_directory, user_settings,
 };
 pub use parse::{load, parse};
+pub use project::{Emit, PROJECT_FILE, Project, Recipe, load_project};
 pub use write::{init, show, template};
 
 pub(crate) use form::Mismatch;

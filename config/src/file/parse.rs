@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::nearest::nearest;
+use super::project::{Project, Recipe};
 use super::{FileError, Problem, Section};
 use crate::Settings;
 
@@ -30,18 +31,56 @@ pub fn load(path: &Path) -> Result<Settings, FileError> {
 ///
 /// [`FileError::Problems`] with all that is wrong.
 pub fn parse(text: &str, path: &Path) -> Result<Settings, FileError> {
-    let mut reader = Reader { text, problems: Vec::new() };
     let mut settings = Settings::default();
+    read(text, path, |reader, file| {
+        for (name, value) in file {
+            if !reader.settings(name, value, &mut settings) {
+                reader.unknown_section(name, &[]);
+            }
+        }
+    })?;
+    Ok(settings)
+}
+
+/// What the text of a project's manifest says, over these settings.
+pub(super) fn parse_project(
+    text: &str,
+    path: &Path,
+    settings: Settings,
+) -> Result<Project, FileError> {
+    let mut project = Project { settings, recipes: Vec::new() };
+    read(text, path, |reader, file| {
+        for (name, value) in file {
+            if name.get_ref() == Recipe::NAME {
+                reader.recipes(value, &mut project.recipes);
+            } else if !reader.settings(name, value, &mut project.settings) {
+                reader.unknown_section(name, &[Recipe::NAME]);
+            }
+        }
+        if project.recipes.is_empty() {
+            reader.complain(&(0..0), "the manifest names no `[[artifact]]`".to_owned());
+        }
+    })?;
+    Ok(project)
+}
+
+/// Has `understand` look at the file, and reports what it and the TOML parser complain about.
+fn read(
+    text: &str,
+    path: &Path,
+    understand: impl FnOnce(&mut Reader<'_>, &DeTable<'_>),
+) -> Result<(), FileError> {
+    let mut reader = Reader { text, problems: Vec::new() };
     let (file, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         reader.complain(&error.span().unwrap_or(0..0), error.message().to_owned());
     }
     // What the recovery made of a broken file is not worth a second complaint.
     if reader.problems.is_empty() {
-        reader.file(file.get_ref(), &mut settings);
+        understand(&mut reader, file.get_ref());
     }
     match reader.problems.is_empty() {
-        true => Ok(settings),
+        true => Ok(()),
         false => {
             reader.problems.sort_by_key(|problem| problem.line);
             Err(FileError::Problems { path: path.to_owned(), problems: reader.problems })
@@ -61,19 +100,44 @@ impl Reader<'_> {
         self.problems.push(Problem { line, message });
     }
 
-    fn file(&mut self, file: &DeTable<'_>, settings: &mut Settings) {
+    /// Reads a section of settings; whether it is one.
+    fn settings(
+        &mut self,
+        name: &Spanned<DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+        settings: &mut Settings,
+    ) -> bool {
         let Settings { compiler, runtime, cache } = settings;
+        match name.get_ref().as_ref() {
+            found if found == name_of(compiler) => self.section(compiler, value),
+            found if found == name_of(runtime) => self.section(runtime, value),
+            found if found == name_of(cache) => self.section(cache, value),
+            _ => return false,
+        }
+        true
+    }
+
+    fn unknown_section(&mut self, name: &Spanned<DeString<'_>>, others: &[&'static str]) {
+        let Settings { compiler, runtime, cache } = &Settings::default();
         let known = [name_of(compiler), name_of(runtime), name_of(cache)];
-        for (name, value) in file {
-            match name.get_ref().as_ref() {
-                found if found == known[0] => self.section(compiler, value),
-                found if found == known[1] => self.section(runtime, value),
-                found if found == known[2] => self.section(cache, value),
-                unknown => {
-                    let hint = hint(unknown, known.iter());
-                    self.complain(&name.span(), format!("unknown section `{unknown}`{hint}"));
-                }
+        let unknown = name.get_ref();
+        let hint = hint(unknown, known.iter().chain(others));
+        self.complain(&name.span(), format!("unknown section `{unknown}`{hint}"));
+    }
+
+    fn recipes(&mut self, value: &Spanned<DeValue<'_>>, recipes: &mut Vec<Recipe>) {
+        let DeValue::Array(items) = value.get_ref() else {
+            let message = "there can be several artifacts: write `[[artifact]]`";
+            return self.complain(&value.span(), message.to_owned());
+        };
+        for item in items {
+            let mut recipe = Recipe::default();
+            let problems = self.problems.len();
+            self.section(&mut recipe, item);
+            if recipe.module.is_none() && self.problems.len() == problems {
+                self.complain(&item.span(), "an `artifact` needs a `module`".to_owned());
             }
+            recipes.push(recipe);
         }
     }
 
