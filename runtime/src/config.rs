@@ -1,5 +1,7 @@
 //! What an engine is made with.
 
+mod proposals;
+
 #[cfg(feature = "cache")]
 use std::sync::Arc;
 

@@ -1,10 +1,13 @@
 //! The one public error type, and the errors of the runtime itself that become its sources.
 
+mod context;
+
 use std::error::Error as StdError;
 use std::fmt;
 
 use precast_artifact::trap::Trap;
 
+pub use self::context::Context;
 use crate::exception::ThrownException;
 use crate::trap::WasmBacktrace;
 

@@ -39,7 +39,7 @@
 mod arch;
 mod config;
 mod engine;
-mod error;
+pub mod error;
 mod exception;
 mod func;
 mod gc;
@@ -71,6 +71,10 @@ pub use func::{
 pub use func::{HostFuncOf, ValueStore};
 pub use gc::{AnyRef, ArrayRef, ArrayRefPre, EqRef, I31, StructRef, StructRefPre};
 pub use global::Global;
+/// A handle that is good until its scope ends. Handles such as [`ExternRef`] are that by themselves; this
+/// is the type under which programs for wasmtime know them.
+pub type Rooted<T> = T;
+
 pub use heap::{ExternRef, Handle, OwnedRooted, RootScope};
 pub use instance::{Export, Extern, Instance};
 pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
