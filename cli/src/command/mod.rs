@@ -2,9 +2,11 @@
 
 mod cache;
 mod compile;
+mod completions;
 mod config;
 mod inspect;
 mod keygen;
+mod man;
 pub(crate) mod run;
 mod settings;
 mod sign;
@@ -25,6 +27,8 @@ pub(crate) enum Command {
     Validate(validate::Validate),
     Inspect(inspect::Inspect),
     Keygen(keygen::Keygen),
+    Completions(completions::Completions),
+    Man(man::Man),
     Sign(sign::Sign),
     Targets(targets::Targets),
     Settings(settings::Settings),
@@ -46,6 +50,8 @@ impl Command {
             Command::Compile(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Validate(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Inspect(command) => command.execute().map(|()| ExitCode::SUCCESS),
+            Command::Completions(command) => command.execute().map(|()| ExitCode::SUCCESS),
+            Command::Man(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Keygen(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Sign(command) => command.execute().map(|()| ExitCode::SUCCESS),
             Command::Targets(command) => command.execute().map(|()| ExitCode::SUCCESS),
