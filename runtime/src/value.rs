@@ -402,6 +402,18 @@ impl From<Func> for Ref {
     }
 }
 
+impl From<Option<Func>> for Ref {
+    fn from(func: Option<Func>) -> Ref {
+        Ref::Func(func)
+    }
+}
+
+impl From<Option<ExternRef>> for Ref {
+    fn from(reference: Option<ExternRef>) -> Ref {
+        Ref::Extern(reference)
+    }
+}
+
 impl From<ExternRef> for Ref {
     fn from(reference: ExternRef) -> Ref {
         Ref::Extern(Some(reference))

@@ -23,6 +23,7 @@ proposals! {
     wasm_exceptions: exceptions "exceptions"
     wasm_extended_const: extended_const "extended-const"
     wasm_function_references: function_references "function-references"
+    wasm_gc: gc "gc"
     wasm_memory64: memory64 "memory64"
     wasm_multi_memory: multi_memory "multi-memory"
     wasm_multi_value: multi_value "multi-value"
