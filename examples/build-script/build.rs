@@ -1,0 +1,3 @@
+fn main() {
+    precast_build::Builder::new("greet.wat").cpu("baseline").cpu("native").build();
+}
