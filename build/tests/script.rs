@@ -1,25 +1,37 @@
 //! A build script as cargo runs it.
 #![allow(unsafe_code)] // Runs what was compiled.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
 use precast::{Engine, Instance, Module, Store};
+use precast_build::Builder;
 
-/// The program that cargo builds of `examples/script.rs` for tests.
-fn script() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let script = tests.parent().unwrap().parent().unwrap().join("examples/script");
-    assert!(script.exists(), "build the script first: cargo build --workspace --examples");
-    script
+/// What a process that is a build script compiles: a module, and the processors for it.
+const TASK: &str = "PRECAST_BUILD_TASK";
+
+/// The build script. The other tests start it as a process of its own.
+#[test]
+fn as_a_build_script() {
+    let Ok(task) = std::env::var(TASK) else { return };
+    let mut words = task.split(' ');
+    let mut builder = Builder::new(words.next().unwrap());
+    words.for_each(|cpu| {
+        builder.cpu(cpu);
+    });
+    builder.name("my plug-in").build();
 }
 
-fn run(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(script());
-    command.args(arguments).current_dir(directory);
+fn run(directory: &Path, task: &str, variables: &[(&str, &str)]) -> (Option<i32>, Vec<String>) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "as_a_build_script", "--nocapture", "--quiet"]);
+    command.current_dir(directory).env(TASK, task);
     command.env_remove("OUT_DIR").env_remove("TARGET").env("PRECAST_CONFIG", "");
     command.env("PRECAST_CACHE_DIR", directory.join("cache")).envs(variables.iter().copied());
-    command.output().unwrap()
+    let output = command.output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let instructions = stdout.lines().filter(|line| line.starts_with("cargo::"));
+    (output.status.code(), instructions.map(str::to_owned).collect())
 }
 
 #[test]
@@ -31,18 +43,15 @@ fn a_module_becomes_an_artifact_that_cargo_knows() {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let variables = [("OUT_DIR", path.to_str().unwrap()), ("TARGET", target.as_str())];
     let artifact = path.join("my plug-in.precast");
-    for cpus in [&[][..], &["baseline", "native"]] {
-        let arguments = ["m.wat"].iter().chain(cpus).copied().collect::<Vec<_>>();
-        let output = run(path, &arguments, &variables);
-        assert!(output.status.success(), "{output:?}");
-        let stdout = String::from_utf8(output.stdout).unwrap();
+    for (task, cpu) in [("m.wat", None), ("m.wat baseline native", Some("native"))] {
+        let (code, instructions) = run(path, task, &variables);
         let expected = [
             "cargo::rerun-if-changed=m.wat".to_owned(),
             "cargo::rerun-if-env-changed=PRECAST_CACHE_DIR".to_owned(),
             "cargo::rerun-if-env-changed=PRECAST_CONFIG".to_owned(),
             format!("cargo::rustc-env=PRECAST_MY_PLUG_IN={}", artifact.display()),
         ];
-        assert_eq!(stdout.lines().collect::<Vec<_>>(), expected);
+        assert_eq!((code, instructions), (Some(0), expected.to_vec()));
         let engine = Engine::default();
         // SAFETY: the script above made it.
         let module = unsafe { Module::deserialize_file(&engine, &artifact).unwrap() };
@@ -51,7 +60,7 @@ fn a_module_becomes_an_artifact_that_cargo_knows() {
         let f = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
         assert_eq!(f.call(&mut store, ()).unwrap(), 7);
         let contained = module.contained().map(|image| image.cpu.clone());
-        assert_eq!(contained.as_deref(), cpus.last().copied());
+        assert_eq!(contained.as_deref(), cpu);
     }
 }
 
@@ -61,14 +70,14 @@ fn what_is_wrong_is_an_error_of_the_build() {
     let path = directory.path();
     std::fs::write(path.join("wrong.wat"), "(module\n (func $f (result i32)))").unwrap();
     let variables = [("OUT_DIR", path.to_str().unwrap()), ("TARGET", "x86_64-unknown-linux-gnu")];
-    for (arguments, variables, expected) in [
-        (&["wrong.wat"][..], &variables[..], "cargo::error=cannot compile `wrong.wat`: "),
-        (&["missing.wasm"], &variables, "cargo::error=cannot compile `missing.wasm`: cannot open"),
-        (&["wrong.wat"], &[], "cargo::error=OUT_DIR is not set"),
+    for (task, variables, expected) in [
+        ("wrong.wat", &variables[..], "cargo::error=cannot compile `wrong.wat`: "),
+        ("missing.wasm", &variables, "cargo::error=cannot compile `missing.wasm`: cannot open"),
+        ("wrong.wat", &[], "cargo::error=OUT_DIR is not set"),
     ] {
-        let output = run(path, arguments, variables);
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{stdout}");
-        assert!(stdout.starts_with(expected) && stdout.lines().count() == 1, "{stdout}");
+        let (code, instructions) = run(path, task, variables);
+        assert_eq!(code, Some(1), "{instructions:?}");
+        let [error] = instructions.as_slice() else { panic!("{instructions:?}") };
+        assert!(error.starts_with(expected), "{error}");
     }
 }
