@@ -20,7 +20,7 @@
 //! | --- | --- | --- |
 //! | a file | [`Module::deserialize_file`] | `unsafe`: native code runs, so the caller trusts who can write it |
 //! | bytes | [`Module::deserialize`] | `unsafe`, likewise |
-//! | the program itself | [`Module::from_static`], [`include_artifact!`] | `unsafe`, likewise; nothing is copied |
+//! | the program itself | [`Module::from_static`], [`include_artifact!`](crate::include_artifact!) | `unsafe`, likewise; nothing is copied |
 //! | a signed file or bytes | `Module::from_signed_file`, `Module::from_signed` | safe: a trusted key vouches for it (feature `signatures`) |
 //!
 //! ```

@@ -81,7 +81,7 @@ impl Module {
         Module::load(engine, mapped, &LoadOptions::default(), None)
     }
 
-    /// Takes an artifact that is a part of the program, as [`include_artifact!`] gives it. Its code
+    /// Takes an artifact that is a part of the program, as [`include_artifact!`](crate::include_artifact!) gives it. Its code
     /// runs where it lies.
     ///
     /// Where that cannot be, it is copied as [`Module::deserialize`] does: when the code needs
