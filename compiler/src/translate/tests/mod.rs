@@ -4,6 +4,7 @@ mod atomic;
 mod bounds;
 mod exceptions;
 mod golden;
+mod heap;
 mod interrupts;
 mod operators;
 mod simd;
@@ -14,7 +15,7 @@ use cranelift_codegen::{Context, verify_function};
 use precast_artifact::description::Collector;
 use precast_artifact::index::DefinedFuncIndex;
 use precast_artifact::vmcontext::VMContextHeader;
-use precast_config::{CompilerSettings, CpuChoice, OptLevel, WasmFeatures};
+use precast_config::{CollectorChoice, CompilerSettings, CpuChoice, OptLevel, WasmFeatures};
 
 use super::{Environment, FunctionTranslator};
 use crate::error::CompileError;
@@ -54,8 +55,11 @@ fn translate_wasm(
     let target = Target::new(settings).expect("the target of the test");
     let mut module = parse(wasm, settings, 1 << 12)?;
     change(&mut module);
-    let environment =
-        Environment { module: &module, isa: &*target.isa, settings, collector: Collector::Null };
+    let collector = match settings.collector {
+        CollectorChoice::Auto => Collector::Null,
+        CollectorChoice::Fixed(collector) => collector,
+    };
+    let environment = Environment { module: &module, isa: &*target.isa, settings, collector };
     let mut translator = FunctionTranslator::new();
     let mut functions = Vec::new();
     for (index, body) in module.bodies.iter().enumerate() {
