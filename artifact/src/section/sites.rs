@@ -5,7 +5,7 @@
 //!
 //! Layout, all integers little-endian: the number of blocks (`u32`); for each block the code offset
 //! of its first site (`u32`) and where its bytes begin in the payload (`u32`); the payload. A
-//! block holds up to [`BLOCK`] sites. Each is two LEB128 numbers: the distance from the previous site
+//! block holds up to `BLOCK` sites. Each is two LEB128 numbers: the distance from the previous site
 //! (from the block's first for the first one) times 2, plus 1 unless it is an access to memory; and
 //! the difference from the previous wasm offset (from 0 for the first one), zigzag-encoded. If it is
 //! no access to memory, a byte follows: the number of the trap, or 0 for a call.
