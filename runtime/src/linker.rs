@@ -312,6 +312,7 @@ impl<T: 'static> InstancePre<T> {
     /// When a definition belongs to another store.
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
         let StoreContextMut(store) = store.as_context_mut();
+        store.opaque.host_functions.reserve(self.imports.len());
         let imports: Vec<_> =
             self.imports.iter().map(|definition| definition.in_store(store)).collect();
         Instance::new(StoreContextMut(store), &self.module, &imports)

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::ffi::c_void;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
@@ -64,9 +65,37 @@ pub(crate) struct HostFunctions {
     contexts: Vec<OwnContext>,
     /// Those that linkers share between stores, by the address of their body, which the context
     /// keeps alive.
-    by_body: HashMap<usize, VmFunc>,
+    by_body: HashMap<usize, VmFunc, BuildHasherDefault<AddressHasher>>,
     /// Those that were given to wasm before there was a module with their signature.
     without_code: HashSet<VmFunc>,
+}
+
+/// Hashes one address. Nobody chooses those of functions, so nothing stronger is needed.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_usize(byte.into()));
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        // The golden ratio spreads what lies close together over the high bits.
+        self.0 = (self.0 ^ address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        // The table looks at the lowest bits as well.
+        self.0.rotate_left(26)
+    }
+}
+
+impl HostFunctions {
+    /// Makes room for so many more functions.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.contexts.reserve(more);
+        self.by_body.reserve(more);
+    }
 }
 
 impl<T: 'static> HostFunc<T> {
