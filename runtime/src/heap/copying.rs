@@ -54,7 +54,7 @@ impl<'a> Evacuation<'a> {
         if ty == HOST_OBJECT {
             self.hosts.mark(self.space.read(reference + HOST_NUMBER));
         }
-        let Shape { size, .. } = self.layouts.shape(self.space, reference);
+        let size = self.layouts.size(self.space, reference);
         let copy = self.next;
         self.space.copy(reference, copy, size);
         self.space.write(reference + OBJECT_TYPE, MOVED);

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use precast_artifact::object::{
-    ARRAY_LENGTH, ArrayLayout, EXCEPTION_OBJECT, HOST_OBJECT, OBJECT_HEADER_SIZE, OBJECT_TYPE,
-    ObjectLayout,
+    ARRAY_LENGTH, ArrayLayout, EXCEPTION_OBJECT, FIRST_TYPE, HOST_OBJECT, OBJECT_HEADER_SIZE,
+    OBJECT_TYPE, ObjectLayout,
 };
 use precast_artifact::vmcontext::ValRaw;
 
@@ -45,12 +45,12 @@ pub(super) enum References {
 /// The shapes that were needed so far.
 pub(super) struct Layouts {
     engine: Engine,
-    types: HashMap<u32, TypeLayout>,
+    /// By engine-wide index.
+    types: Vec<Option<TypeLayout>>,
     exceptions: HashMap<TagId, Arc<[u32]>>,
 }
 
 /// What the objects of a type consist of.
-#[derive(Clone)]
 enum TypeLayout {
     Struct { size: u32, references: Arc<[u32]> },
     Array(ArrayLayout),
@@ -85,7 +85,7 @@ pub(crate) fn exception_size(len: usize) -> Option<u32> {
 
 impl Layouts {
     pub(super) fn new(engine: &Engine) -> Layouts {
-        Layouts { engine: engine.clone(), types: HashMap::new(), exceptions: HashMap::new() }
+        Layouts { engine: engine.clone(), types: Vec::new(), exceptions: HashMap::new() }
     }
 
     /// Says which values of exceptions with a tag are references into the heap.
@@ -113,7 +113,7 @@ impl Layouts {
             }
             type_id => match self.of_type(type_id) {
                 TypeLayout::Struct { size, references } => {
-                    Shape { size, references: References::At(references) }
+                    Shape { size: *size, references: References::At(references.clone()) }
                 }
                 TypeLayout::Array(layout) => {
                     let len = space.read(object + ARRAY_LENGTH);
@@ -126,17 +126,35 @@ impl Layouts {
         }
     }
 
-    fn of_type(&mut self, type_id: u32) -> TypeLayout {
-        let layout = self.types.entry(type_id).or_insert_with(|| {
-            match self.engine.types().get(type_id).layout() {
-                Some(ObjectLayout::Struct(layout)) => TypeLayout::Struct {
-                    size: layout.size,
-                    references: (*layout.references).into(),
-                },
-                Some(ObjectLayout::Array(layout)) => TypeLayout::Array(*layout),
-                None => panic!("an object of the type {type_id}, which has none"),
+    /// The size of an object, in bytes.
+    ///
+    /// # Panics
+    ///
+    /// When there is no object.
+    pub(super) fn size(&mut self, space: &Space, object: u32) -> u32 {
+        match space.read(object + OBJECT_TYPE) {
+            type_id @ FIRST_TYPE..
+                if let TypeLayout::Struct { size, .. } = self.of_type(type_id) =>
+            {
+                *size
             }
-        });
-        layout.clone()
+            _ => self.shape(space, object).size,
+        }
+    }
+
+    fn of_type(&mut self, type_id: u32) -> &TypeLayout {
+        let index = type_id as usize;
+        if self.types.len() <= index {
+            self.types.resize_with(index + 1, || None);
+        }
+        let types = self.engine.types();
+        self.types[index].get_or_insert_with(|| match types.get(type_id).layout() {
+            Some(ObjectLayout::Struct(layout)) => {
+                let references = (*layout.references).into();
+                TypeLayout::Struct { size: layout.size, references }
+            }
+            Some(ObjectLayout::Array(layout)) => TypeLayout::Array(*layout),
+            None => panic!("an object of the type {type_id}, which has none"),
+        })
     }
 }
