@@ -9,10 +9,8 @@
 //! The build script of a program with a module `greet.wasm`:
 //!
 //! ```no_run
-//! // build.rs
-//! fn main() {
-//!     precast_build::Builder::new("greet.wasm").build();
-//! }
+//! // In the `main` of build.rs:
+//! precast_build::Builder::new("greet.wasm").build();
 //! ```
 //!
 //! and the program, which depends on `precast-runtime` and so holds no compiler:
