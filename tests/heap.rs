@@ -86,6 +86,17 @@ const KEEPER: &str = r#"(module
         (loop $more
             (drop (call $make (local.get 0)))
             (br_if $more (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+    ;; Reads values whose last other reference goes while code holds them.
+    (func (export "read") (result i32) (local $a externref) (local $b externref)
+        (table.set $table (i32.const 0) (call $make (i32.const 1)))
+        (global.set $global (call $make (i32.const 2)))
+        (call $gc)
+        (local.set $a (table.get $table (i32.const 0)))
+        (local.set $b (global.get $global))
+        (table.set $table (i32.const 0) (ref.null extern))
+        (global.set $global (ref.null extern))
+        (call $gc)
+        (i32.add (call $number (local.get $a)) (call $number (local.get $b))))
     ;; Holds values in locals, operands, tables and exceptions across collections.
     (func (export "hold") (result i32) (local $a externref) (local $b externref) (local $e exnref)
         (local.set $a (call $make (i32.const 1)))
@@ -209,6 +220,20 @@ fn code_keeps_what_it_needs_across_collections() {
         }
         drop(store);
         assert_eq!(drops.count(), 19 * 4);
+    }
+}
+
+#[test]
+fn what_is_read_stays_when_it_is_overwritten() {
+    for (collector, stress) in SETUPS {
+        let (mut store, drops) = store(collector, stress);
+        let instance = keeper(&mut store);
+        let read = instance.get_typed_func::<(), i32>(&mut store, "read").unwrap();
+        for round in 1..5 {
+            assert_eq!(read.call(&mut store, ()).unwrap(), 3, "{collector}, stress {stress}");
+            store.gc();
+            assert_eq!(drops.count(), found(collector, round * 2), "{collector}, stress {stress}");
+        }
     }
 }
 
