@@ -218,6 +218,22 @@ fn errors_say_where() {
 }
 
 #[test]
+fn casts_to_exact_types_are_refused() {
+    for cast in [
+        "(ref.test (ref (exact $t)) (local.get 0))",
+        "(ref.test (ref null (exact $t)) (local.get 0))",
+        "(ref.cast (ref (exact $t)) (local.get 0))",
+        "(ref.cast (ref null (exact $t)) (local.get 0))",
+        "(block (result anyref) (br_on_cast 0 anyref (ref (exact $t)) (local.get 0)))",
+        "(block (result anyref) (br_on_cast_fail 0 anyref (ref (exact $t)) (local.get 0)))",
+    ] {
+        let text = format!("(module (type $t (struct)) (func (param anyref) (drop {cast})))");
+        let message = refusal(&text);
+        assert!(message.contains("`custom-descriptors`"), "{cast}: {message}");
+    }
+}
+
+#[test]
 fn progress_counts_every_function() {
     #[derive(Default)]
     struct Count(AtomicUsize, AtomicUsize);

@@ -149,6 +149,10 @@ impl FunctionTranslator {
                 body.cast_operand = operand.and_then(|ty| ty.as_reference_type());
             }
             validator.op(offset, &operator)?;
+            if operator::is_exact_cast(&operator) {
+                let what = "casts to exact types, of the `custom-descriptors` proposal,";
+                return Err(CompileError::Unsupported { what, offset: Some(offset) });
+            }
             body.set_offset(offset);
             if let Operator::Try { .. } = operator
                 && body.control.legacy_tries.is_empty()

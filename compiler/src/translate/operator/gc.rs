@@ -2,7 +2,7 @@
 
 use precast_artifact::helper::Helper;
 use precast_artifact::types::RefType;
-use wasmparser::Operator;
+use wasmparser::{HeapType, Operator};
 
 use super::{Unsupported, simd};
 use crate::translate::body::Body;
@@ -20,6 +20,22 @@ pub(in crate::translate) fn is_cast(operator: &Operator<'_>) -> bool {
             | Operator::BrOnCast { .. }
             | Operator::BrOnCastFail { .. }
     )
+}
+
+/// Whether a cast tells a type from its subtypes, which the validator accepts without being asked to.
+pub(in crate::translate) fn is_exact_cast(operator: &Operator<'_>) -> bool {
+    let is_exact = |ty: HeapType| matches!(ty, HeapType::Exact(_));
+    match *operator {
+        Operator::RefTestNonNull { hty }
+        | Operator::RefTestNullable { hty }
+        | Operator::RefCastNonNull { hty }
+        | Operator::RefCastNullable { hty } => is_exact(hty),
+        Operator::BrOnCast { from_ref_type, to_ref_type, .. }
+        | Operator::BrOnCastFail { from_ref_type, to_ref_type, .. } => {
+            is_exact(from_ref_type.heap_type()) || is_exact(to_ref_type.heap_type())
+        }
+        _ => false,
+    }
 }
 
 pub(super) fn translate(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), Unsupported> {
