@@ -1,5 +1,6 @@
 //! What the command prints besides results.
 
+use std::fmt;
 use std::io::{self, BufRead as _, Write};
 use std::time::{Duration, SystemTime};
 
@@ -36,6 +37,25 @@ pub(crate) fn print_text(text: &str) -> Result<()> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
+    }
+}
+
+/// Prints a line on stdout; arguments as of `format!`. When nobody reads it, the process is done.
+macro_rules! print_line {
+    ($($arguments:tt)*) => {
+        $crate::output::write_line(format_args!($($arguments)*))
+    };
+}
+pub(crate) use print_line;
+
+/// What [`print_line`] does.
+pub(crate) fn write_line(line: fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(io::stdout(), "{line}") {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        print_error(&error.into());
+        std::process::exit(1);
     }
 }
 

@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 
-use support::{Workspace, fixture};
+use support::{PRECAST, Workspace, fixture};
 
 #[test]
 fn run_takes_modules_artifacts_and_text() {
@@ -15,6 +15,20 @@ fn run_takes_modules_artifacts_and_text() {
     for options in [&[][..], &["--verify"], &["--copy"]] {
         let arguments = ["run"].iter().chain(options).chain(&["hello.precast"]);
         assert_eq!(work.precast(arguments).stdout(), "Hello, world!\n");
+    }
+}
+
+#[test]
+fn who_reads_the_output_may_stop() {
+    let work = Workspace::new();
+    work.precast(["compile", &fixture("hello.wasm"), "-o", "hello.precast"]).stdout();
+    for arguments in [&["inspect", "hello.precast"][..], &["settings"], &["targets"], &["help"]] {
+        // A pipe that nobody reads any more.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let outcome = work.command(PRECAST).args(arguments).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
     }
 }
 

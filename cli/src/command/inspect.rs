@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::keys::TrustArgs;
-use crate::output::{hex, print_json, size};
+use crate::output::{hex, print_json, print_line, size};
 
 /// Show what an artifact is, what it needs, and what it holds.
 ///
@@ -82,11 +82,13 @@ impl Inspect {
                 "artifacts": artifacts.collect::<Result<Vec<_>>>()?,
             }));
         }
-        println!("container:     {} in {}", container.images().len(), size(container.len()));
+        print_line!("container:     {} in {}", container.images().len(), size(container.len()));
         match (vouched, container.signed_by().as_slice()) {
-            (Some(key), _) => println!("signed by:     {key}, which is trusted"),
-            (None, []) => println!("signed by:     nobody"),
-            (None, keys) => println!("signed by:     {} (--trust-key checks it)", keys.join(" ")),
+            (Some(key), _) => print_line!("signed by:     {key}, which is trusted"),
+            (None, []) => print_line!("signed by:     nobody"),
+            (None, keys) => {
+                print_line!("signed by:     {} (--trust-key checks it)", keys.join(" "))
+            }
         }
         for image in container.images() {
             let note = match image.target.check_host(&image.cpu_features) {
@@ -94,9 +96,9 @@ impl Inspect {
                 Ok(()) => "runs here, too".to_owned(),
                 Err(reason) => reason.to_string(),
             };
-            println!("  {:<40} {:>12}  {note}", image.to_string(), size(image.len));
+            print_line!("  {:<40} {:>12}  {note}", image.to_string(), size(image.len));
         }
-        println!();
+        print_line!("");
         let shown = taken.unwrap_or(&container.images()[0]);
         self.print(&Inspected::new(artifact(shown))?);
         Ok(())
@@ -107,13 +109,15 @@ impl Inspect {
         print_description(&image.description, *len);
         print_sections(sections);
         print_interface(&image.module);
-        println!("\nfunctions: {}", image.module.defined_functions);
+        print_line!("\nfunctions: {}", image.module.defined_functions);
         if self.functions {
             for function in functions(image) {
                 let name = function.name.unwrap_or("-");
-                println!(
+                print_line!(
                     "  {:>6}  {:#10x}  {:>8}  {name}",
-                    function.index, function.start, function.len
+                    function.index,
+                    function.start,
+                    function.len
                 );
             }
         }
@@ -170,41 +174,41 @@ fn print_description(description: &BuildDescription, len: u64) {
         [] => "none".to_owned(),
         names => names.join(" "),
     };
-    println!("artifact:      {}", size(len));
-    println!("compiler:      precast {compiler}");
-    println!("target:        {}", target.triple);
-    println!("CPU features:  {}", list(cpu_features));
-    println!("proposals:     {}", list(wasm_features));
-    println!("collector:     {}", collector.map_or("any", Collector::name));
-    println!("wasm SHA-256:  {}", hex(wasm_sha256));
-    println!(
+    print_line!("artifact:      {}", size(len));
+    print_line!("compiler:      precast {compiler}");
+    print_line!("target:        {}", target.triple);
+    print_line!("CPU features:  {}", list(cpu_features));
+    print_line!("proposals:     {}", list(wasm_features));
+    print_line!("collector:     {}", collector.map_or("any", Collector::name));
+    print_line!("wasm SHA-256:  {}", hex(wasm_sha256));
+    print_line!(
         "runs here:     {}",
         match description.check_host() {
             Ok(()) => "yes".to_owned(),
             Err(reason) => format!("no: {reason}"),
         }
     );
-    println!("settings:");
+    print_line!("settings:");
     for (name, value) in settings {
-        println!("  {name} = {value}");
+        print_line!("  {name} = {value}");
     }
 }
 
 fn print_sections(sections: &[(String, u64)]) {
-    println!("\nsections:");
+    print_line!("\nsections:");
     for (name, bytes) in sections {
-        println!("  {name:<22} {:>12}", size(*bytes));
+        print_line!("  {name:<22} {:>12}", size(*bytes));
     }
 }
 
 fn print_interface(module: &Module) {
-    println!("\nimports: {}", module.imports.len());
+    print_line!("\nimports: {}", module.imports.len());
     for import in &module.imports {
-        println!("  {}::{}: {}", import.module, import.name, entity(module, &import.ty));
+        print_line!("  {}::{}: {}", import.module, import.name, entity(module, &import.ty));
     }
-    println!("\nexports: {}", module.exports.len());
+    print_line!("\nexports: {}", module.exports.len());
     for export in &module.exports {
-        println!("  {}: {}", export.name, exported(module, export.item));
+        print_line!("  {}: {}", export.name, exported(module, export.item));
     }
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use precast::{Result, SecretKey};
 
 use crate::keys::{public_path, random};
+use crate::output::print_line;
 use crate::publish::{Existing, Mode, publish_bytes};
 
 /// Make a key that signs artifacts.
@@ -25,7 +26,7 @@ impl Keygen {
         let public = key.public();
         let path = public_path(&self.file);
         publish_bytes(&path, Mode::Data, Existing::Keep, public.to_pem().as_bytes())?;
-        println!("{public}");
+        print_line!("{public}");
         Ok(())
     }
 }

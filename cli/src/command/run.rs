@@ -20,6 +20,7 @@ use precast::{
 use crate::cache_args::CacheArgs;
 use crate::context::{About, Context};
 use crate::keys::TrustArgs;
+use crate::output::print_line;
 use crate::session::Session;
 use crate::settings_args::SettingsArgs;
 use crate::watchdog::Watchdog;
@@ -312,7 +313,7 @@ impl Run {
         let mut results = vec![Val::I32(0); function.ty(&mut *store).results().len()];
         function.call(&mut *store, &parameters, &mut results)?;
         for result in &results {
-            println!("{}", show(result));
+            print_line!("{}", show(result));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use precast::Result;
 use precast::compiler::{Setting, SettingKind, settings};
 use serde_json::json;
 
-use crate::output::print_json;
+use crate::output::{print_json, print_line};
 
 /// List the flags of the code generator that --set reaches.
 #[derive(Args, Debug)]
@@ -36,12 +36,12 @@ impl Settings {
             return print_json(&list.collect());
         }
         for (title, specific) in [("shared", false), ("of the target", true)] {
-            println!("flags {title}:");
+            print_line!("flags {title}:");
             for setting in settings.iter().filter(|setting| setting.target_specific == specific) {
-                println!("  {} = {}  ({})", setting.name, setting.default, values(setting));
-                println!("      {}", setting.description);
+                print_line!("  {} = {}  ({})", setting.name, setting.default, values(setting));
+                print_line!("      {}", setting.description);
                 if let Some(reason) = setting.fixed {
-                    println!("      cannot be set: {reason}");
+                    print_line!("      cannot be set: {reason}");
                 }
             }
         }

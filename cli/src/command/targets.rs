@@ -5,7 +5,7 @@ use precast::Result;
 use precast::compiler::{processors, targets};
 use serde_json::json;
 
-use crate::output::print_json;
+use crate::output::{print_json, print_line};
 
 /// List the targets and processors that code can be generated for.
 ///
@@ -39,14 +39,14 @@ impl Targets {
                     .collect::<Vec<_>>(),
             }));
         }
-        println!("targets:");
+        print_line!("targets:");
         for target in targets() {
-            println!("  {}{}", target.triple, if target.host { "  (this machine)" } else { "" });
+            print_line!("  {}{}", target.triple, if target.host { "  (this machine)" } else { "" });
         }
         let of = self.target.as_deref().unwrap_or("this machine");
-        println!("\nprocessors of {of}, besides `native` and `baseline`:");
+        print_line!("\nprocessors of {of}, besides `native` and `baseline`:");
         for processor in processors {
-            println!("  {:<22} {}", processor.name, processor.description);
+            print_line!("  {:<22} {}", processor.name, processor.description);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use precast_wast::{Print, Runner, Setup};
 use serde_json::json;
 
 use crate::context::Context;
-use crate::output::print_json;
+use crate::output::{print_json, print_line};
 use crate::settings_args::SettingsArgs;
 
 /// Run WebAssembly test scripts, such as those of the specification.
@@ -63,7 +63,7 @@ impl Wast {
                 "assertions_passed": passed,
             }))?;
         } else {
-            println!("{files} of {total} files passed, {passed} of {assertions} assertions");
+            print_line!("{files} of {total} files passed, {passed} of {assertions} assertions");
         }
         Ok(if files == total { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
