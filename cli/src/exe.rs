@@ -14,8 +14,8 @@ use crate::output;
 /// The stub's name, beside this program.
 const STUB: &str = "precast-stub";
 
-/// How a stub is installed that needs nothing of the system it runs on.
-const INSTALL: &str = "RUSTFLAGS='-C target-feature=+crt-static' cargo install precast-stub";
+/// How a stub is installed, in the sources of precast, that needs nothing of the system it runs on.
+const INSTALL: &str = "RUSTFLAGS='-C target-feature=+crt-static' cargo install --path stub";
 
 /// Options that make a program in one file.
 #[derive(Args, Clone, Debug)]
@@ -95,7 +95,7 @@ impl ExeArgs {
         if let Some(interpreter) = linked.interpreter {
             output::print_warning(&format!(
                 "the program needs `{interpreter}` and its C library where it runs; \
-                 one that needs nothing is made with a stub from: {INSTALL}"
+                 one that needs nothing is made with a stub from: {INSTALL}, in precast's sources"
             ));
         }
         Ok(linked.executable)
@@ -108,7 +108,7 @@ impl ExeArgs {
         };
         let stub = std::fs::read(&path).context(|| {
             format!(
-                "cannot read the stub `{}`: install it with `{INSTALL}`, or name one with --stub",
+                "cannot read the stub `{}`: install it with `{INSTALL}` in precast's sources, or name one with --stub",
                 path.display()
             )
         })?;
