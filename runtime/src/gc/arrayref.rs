@@ -46,8 +46,7 @@ impl ArrayRefPre {
     ///
     /// When the type belongs to another engine than the store.
     pub fn new(store: impl AsContextMut, ty: ArrayType) -> ArrayRefPre {
-        let same = crate::Engine::same(store.as_context().engine(), ty.engine());
-        assert!(same, "a type of another engine than the store's was used");
+        store.as_context().opaque().check_engine(ty.engine());
         ArrayRefPre { ty }
     }
 }
@@ -177,8 +176,7 @@ fn make(
     len: u32,
     elements: impl Iterator<Item = Val>,
 ) -> Result<ArrayRef> {
-    let same = crate::Engine::same(store.opaque_mut().engine(), pre.ty.engine());
-    assert!(same, "a type of another engine than the store's was used");
+    store.opaque_mut().check_engine(pre.ty.engine());
     let object = new_array(store, pre.ty.id(), len).expect("the type is one of arrays")?;
     let store = store.opaque_mut();
     let (array, _) = store.array(object)?;

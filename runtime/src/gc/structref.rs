@@ -47,8 +47,7 @@ impl StructRefPre {
     ///
     /// When the type belongs to another engine than the store.
     pub fn new(store: impl AsContextMut, ty: StructType) -> StructRefPre {
-        let same = crate::Engine::same(store.as_context().engine(), ty.engine());
-        assert!(same, "a type of another engine than the store's was used");
+        store.as_context().opaque().check_engine(ty.engine());
         StructRefPre { ty }
     }
 }
@@ -69,8 +68,7 @@ impl StructRef {
         fields: &[Val],
     ) -> Result<StructRef> {
         let StoreContextMut(store) = store.as_context_mut();
-        let same = crate::Engine::same(store.opaque.engine(), pre.ty.engine());
-        assert!(same, "a type of another engine than the store's was used");
+        store.opaque.check_engine(pre.ty.engine());
         let types = &pre.ty.raw().fields;
         if types.len() != fields.len() {
             let (expected, found) = (types.len(), fields.len());

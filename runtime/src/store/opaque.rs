@@ -190,6 +190,16 @@ impl StoreOpaque {
             wrong_store();
         }
     }
+
+    /// Checks that a type belongs to the store's engine.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    pub(crate) fn check_engine(&self, engine: &Engine) {
+        let same = Engine::same(self.engine(), engine);
+        assert!(same, "a type of another engine than the store's was used");
+    }
 }
 
 #[cold]
