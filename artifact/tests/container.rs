@@ -30,6 +30,7 @@ fn artifact(feature: &str) -> Vec<u8> {
         function_names: Vec::new(),
         trampolines: Vec::new(),
         sites: Vec::new(),
+        inline_frames: Vec::new(),
         exceptions: ExceptionTableBuilder::default(),
         stack_maps: StackMapsBuilder::default(),
         elements: Vec::new(),

@@ -54,6 +54,7 @@ fn artifact() -> Vec<u8> {
             Site { code: 3, wasm: 100, trap: Some(Trap::Unreachable) },
             Site { code: 20, wasm: 200, trap: Some(Trap::IntegerOverflow) },
         ],
+        inline_frames: Vec::new(),
         exceptions: exceptions(),
         stack_maps: StackMapsBuilder::default(),
         elements: vec![Some(FuncIndex(1)), None],

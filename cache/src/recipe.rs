@@ -62,6 +62,7 @@ impl Recipe {
             target,
             cpu,
             opt_level,
+            inlining,
             flags,
             features,
             relaxed_simd_deterministic,
@@ -79,6 +80,7 @@ impl Recipe {
         parts.extend([
             Part::new("target", target.name),
             Part::new("opt-level", opt_level.name()),
+            Part::new("inlining", inlining.to_string()),
             Part::new("relaxed-simd-deterministic", relaxed_simd_deterministic.to_string()),
             Part::new("consume-fuel", consume_fuel.to_string()),
             Part::new("epoch-interruption", epoch_interruption.to_string()),

@@ -30,6 +30,10 @@ pub(crate) struct CodeArgs {
     #[arg(short = 'O', long, value_name = "LEVEL", value_enum)]
     optimize: Option<Optimize>,
 
+    /// Make small functions a part of their callers
+    #[arg(long)]
+    inlining: bool,
+
     /// Set a flag of the code generator; `precast settings` lists them (repeatable)
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = parse_flag)]
     set: Vec<(String, String)>,
@@ -93,6 +97,7 @@ impl CodeArgs {
     pub(crate) fn apply(&self, settings: &mut Settings) -> Result<()> {
         let CodeArgs {
             optimize,
+            inlining,
             set,
             feature,
             relaxed_simd_deterministic,
@@ -109,6 +114,7 @@ impl CodeArgs {
                 Optimize::Size => OptLevel::SpeedAndSize,
             };
         }
+        compiler.inlining |= inlining;
         compiler.flags.extend(set.iter().cloned());
         for (name, accept) in feature {
             compiler.features.set(name, *accept)?;

@@ -13,6 +13,7 @@ use precast_artifact::section::sites::Site;
 use precast_artifact::section::stack_maps::StackMap;
 
 use crate::symbol::Symbol;
+use crate::translate::InlinedCalls;
 use crate::trap::from_trap_code;
 
 /// The machine code of one function or trampoline, and what else is kept of it.
@@ -35,6 +36,8 @@ pub(crate) struct CompiledFunction {
     pub(crate) stack_maps: Box<[(u32, StackMap)]>,
     /// Whether it handles references into the heap, so that it depends on the collector.
     pub(crate) handles_references: bool,
+    /// The calls whose callee became a part of the code.
+    pub(crate) inlined: InlinedCalls,
 }
 
 /// A call that has exception handlers.
@@ -73,12 +76,14 @@ pub(crate) enum ReferenceTarget {
 }
 
 /// What is known of a function that was translated from wasm.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Translated {
     /// Where its body begins in the module: what its code stands for where nothing better is known.
     pub(crate) wasm_offset: u32,
     /// Whether it handles references into the heap.
     pub(crate) handles_references: bool,
+    /// The calls whose callee became a part of it.
+    pub(crate) inlined: InlinedCalls,
 }
 
 impl CompiledFunction {
@@ -93,6 +98,7 @@ impl CompiledFunction {
             handlers: Box::default(),
             stack_maps: Box::default(),
             handles_references: false,
+            inlined: InlinedCalls::default(),
         }
     }
 
@@ -112,14 +118,15 @@ impl CompiledFunction {
             code: buffer.data().into(),
             alignment: buffer.alignment,
             references: references?,
-            sites: match translated {
+            sites: match &translated {
                 Some(of) => sites(compiled, of.wasm_offset)?,
                 None => Box::default(),
             },
             calls,
             handlers,
             stack_maps: stack_maps(compiled)?,
-            handles_references: translated.is_some_and(|of| of.handles_references),
+            handles_references: translated.as_ref().is_some_and(|of| of.handles_references),
+            inlined: translated.map(|of| of.inlined).unwrap_or_default(),
         })
     }
 }

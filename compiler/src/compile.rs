@@ -57,7 +57,7 @@ pub fn compile(
         code.push(table_code(&parsed, functions));
     }
     let name = |piece| work::name(piece, &parsed);
-    let linked = link(&*target.isa, &pieces, code, name)?;
+    let linked = link(&*target.isa, &pieces, code, parsed.len, name)?;
     let description = describe(wasm, settings, &target, collector);
     Ok(CompilationArtifacts { image: assemble(&description, parsed, &pieces, linked) })
 }
@@ -196,6 +196,7 @@ fn describe(
         cpu: _,
         flags: _,
         opt_level,
+        inlining,
         features,
         relaxed_simd_deterministic,
         consume_fuel,
@@ -213,6 +214,7 @@ fn describe(
     wasm_features.sort();
     let mut described = vec![
         ("opt_level".to_owned(), opt_level.name().to_owned()),
+        ("inlining".to_owned(), inlining.to_string()),
         ("relaxed_simd_deterministic".to_owned(), relaxed_simd_deterministic.to_string()),
         ("consume_fuel".to_owned(), consume_fuel.to_string()),
         ("epoch_interruption".to_owned(), epoch_interruption.to_string()),
@@ -276,6 +278,7 @@ fn assemble(
         function_names,
         trampolines,
         sites: linked.sites,
+        inline_frames: linked.inline_frames,
         exceptions: linked.exceptions,
         stack_maps: linked.stack_maps,
         elements: bulk.elements,

@@ -22,6 +22,7 @@
 //! ```
 
 mod build;
+mod callees;
 mod closed_table;
 mod code;
 mod compile;

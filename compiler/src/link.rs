@@ -8,6 +8,7 @@ use cranelift_codegen::ir;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::OptLevel;
 use precast_artifact::section::exceptions::{ExceptionTableBuilder, Handler};
+use precast_artifact::section::inline_frames::InlineFrame;
 use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
 use precast_artifact::section::sites::Site;
 use precast_artifact::section::stack_maps::StackMapsBuilder;
@@ -31,6 +32,8 @@ pub(crate) struct LinkedCode {
     pub(crate) places: Vec<Option<Place>>,
     /// Where code can trap and where it calls, ascending.
     pub(crate) sites: Vec<Site>,
+    /// The calls whose callee became a part of the caller's code; their ranges ascend.
+    pub(crate) inline_frames: Vec<InlineFrame>,
     /// The exception handlers of calls.
     pub(crate) exceptions: ExceptionTableBuilder,
     /// Where frames hold references during calls.
@@ -56,11 +59,12 @@ struct Patch {
     target: usize,
 }
 
-/// Links `code`, which has the order of `pieces`. `name` names a piece in messages.
+/// Links `code`, which has the order of `pieces` and comes from a module of `module_len` bytes. `name` names a piece in messages.
 pub(crate) fn link(
     isa: &dyn TargetIsa,
     pieces: &[Symbol],
     code: Vec<CompiledFunction>,
+    module_len: usize,
     name: impl Fn(Symbol) -> FunctionName,
 ) -> Result<LinkedCode, CompileError> {
     let labels = labels(pieces, &code);
@@ -77,6 +81,7 @@ pub(crate) fn link(
     let mut control = ControlPlane::default();
     let mut linked = LinkedCode::default();
     let mut patches = Vec::new();
+    let mut inlined_len = 0;
     for (position, (&piece, code)) in pieces.iter().zip(code).enumerate() {
         if !labels.contains_key(&piece) {
             linked.places.push(None);
@@ -84,8 +89,22 @@ pub(crate) fn link(
         }
         let start = builder.append(true, &code.code, alignment(isa, &code), &mut control) as u32;
         linked.places.push(Some(Place { start, len: code.code.len() as u32 }));
-        let placed = |&site: &Site| Site { code: start + site.code, ..site };
-        linked.sites.extend(code.sites.iter().map(placed));
+        // Each function counts the offsets of inlined code from the same number.
+        let place = |wasm: u32| match (wasm as usize) < module_len {
+            true => wasm,
+            false => wasm + inlined_len,
+        };
+        linked.sites.extend(code.sites.iter().map(|site| Site {
+            code: start + site.code,
+            wasm: place(site.wasm),
+            ..*site
+        }));
+        linked.inline_frames.extend(code.inlined.frames.iter().map(|frame| InlineFrame {
+            start: place(frame.start),
+            call: place(frame.call),
+            ..*frame
+        }));
+        inlined_len += code.inlined.len;
         for call in &code.calls {
             let handlers = &code.handlers[call.handlers.start as usize..call.handlers.end as usize];
             let handlers = handlers
@@ -233,6 +252,7 @@ mod tests {
     use super::*;
     use crate::code::HandledCall;
     use crate::target::Target;
+    use crate::translate::InlinedCalls;
 
     fn target(name: &str) -> Target {
         let (target, cpu) = (Some(name.to_owned()), CpuChoice::Baseline);
@@ -260,13 +280,14 @@ mod tests {
             handlers: [Handler { catch: Catch { tag: None, reference: false }, offset: 3 }].into(),
             stack_maps: [(2, StackMap { frame_size: 16, references: vec![8] })].into(),
             handles_references: true,
+            inlined: InlinedCalls::default(),
         }
     }
 
     fn linked(name: &str, code: Vec<CompiledFunction>) -> Result<LinkedCode, CompileError> {
         let pieces: Vec<Symbol> = (0..code.len() as u32).map(function).collect();
         let name_of = |_| FunctionName { index: None, name: None };
-        link(&*target(name).isa, &pieces, code, name_of)
+        link(&*target(name).isa, &pieces, code, 1 << 20, name_of)
     }
 
     fn word(text: &[u8], at: usize) -> u32 {
@@ -364,7 +385,7 @@ mod tests {
             code(&[2; 16], &[]),
         ];
         let name = |_| FunctionName { index: None, name: None };
-        let linked = link(&*target.isa, &pieces, code, name).unwrap();
+        let linked = link(&*target.isa, &pieces, code, 1 << 20, name).unwrap();
         let places: Vec<_> = linked.places.iter().map(|place| place.map(|at| at.start)).collect();
         assert_eq!(places, [Some(0), None, Some(16)]);
         assert_eq!(word(&linked.text, 1), 16 - 5);

@@ -7,6 +7,7 @@ use precast_artifact::types::{ArrayType, FuncType, StructType};
 use precast_artifact::vmcontext::VMOffsets;
 use wasmparser::{FuncToValidate, FunctionBody, ValidatorResources, WasmFeatures};
 
+use crate::callees::Callees;
 use crate::module::{BranchHints, ClosedTables, TypeKinds};
 
 /// A module whose sections were read and validated, its function bodies still to be.
@@ -39,6 +40,10 @@ pub(crate) struct ParsedModule<'wasm> {
     pub(crate) function_names: Vec<Option<String>>,
     /// Which way branches usually go.
     pub(crate) branch_hints: BranchHints,
+    /// Which functions can become a part of their callers.
+    pub(crate) callees: Callees,
+    /// The size of the module, in bytes.
+    pub(crate) len: usize,
     /// What the artifact carries besides code and [`Module`].
     pub(crate) bulk: BulkData,
 }

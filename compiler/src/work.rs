@@ -285,8 +285,7 @@ impl<'a> Worker<'a> {
         let translated =
             self.translator.translate(&self.environment, index, body, &mut validator, func);
         self.validator = validator.into_allocations();
-        let handles_references = translated?;
-        Ok(Translated { wasm_offset: body.range().start as u32, handles_references })
+        translated
     }
 
     fn build_trampoline(&mut self, piece: Symbol, isa: &dyn TargetIsa) {

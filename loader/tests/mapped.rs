@@ -52,6 +52,7 @@ fn artifact(description: &BuildDescription, text: &[u8], relocations: Vec<Reloca
         function_names: vec![None],
         trampolines: Vec::new(),
         sites: Vec::new(),
+        inline_frames: Vec::new(),
         exceptions: ExceptionTableBuilder::default(),
         stack_maps: StackMapsBuilder::default(),
         elements: Vec::new(),

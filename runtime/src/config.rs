@@ -185,6 +185,13 @@ impl Config {
         self
     }
 
+    /// Whether small functions become a part of those that call them: code is faster and larger then.
+    /// Backtraces are the same. Off by default.
+    pub fn inlining(&mut self, enable: bool) -> &mut Config {
+        self.compiler.inlining = enable;
+        self
+    }
+
     /// Whether wasm stops when the epoch of its engine reaches the deadline of its store: see
     /// [`Engine::increment_epoch`](crate::Engine::increment_epoch) and
     /// [`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline). It costs less than fuel,

@@ -12,6 +12,7 @@ use crate::module::Module;
 use crate::section::elements::Elements;
 use crate::section::exceptions::ExceptionTable;
 use crate::section::functions::FunctionTable;
+use crate::section::inline_frames::InlineFrames;
 use crate::section::name;
 use crate::section::sites::SiteTable;
 use crate::section::stack_maps::StackMaps;
@@ -38,6 +39,8 @@ pub struct Sections<'a> {
     pub elements: Elements<'a>,
     /// The instructions that can trap, and the calls.
     pub sites: SiteTable<'a>,
+    /// The calls whose callee became a part of the caller's code.
+    pub inline_frames: InlineFrames<'a>,
     /// The exception handlers of each call that has any, by the return address as an offset in
     /// the text section.
     pub exceptions: ExceptionTable<'a>,
@@ -265,6 +268,7 @@ impl<'a> ElfFile<'a> {
             functions: FunctionTable::new(self.section(name::FUNCTIONS)?),
             elements: Elements::new(self.section(name::ELEMENTS)?),
             sites: SiteTable::new(self.section(name::SITES)?),
+            inline_frames: InlineFrames::new(self.section(name::INLINE_FRAMES)?),
             exceptions: ExceptionTable::new(self.section(name::EXCEPTIONS)?),
             stack_maps: StackMaps::new(self.section(name::STACK_MAPS)?),
             symbols: Symbols { symbols, strings: self.section(name::STRINGS)? },

@@ -12,10 +12,11 @@ use crate::index::FuncIndex;
 use crate::module::Module;
 use crate::section::exceptions::ExceptionTableBuilder;
 use crate::section::functions::FunctionEntry;
+use crate::section::inline_frames::InlineFrame;
 use crate::section::relocations::Relocation;
 use crate::section::sites::{self, Site};
 use crate::section::stack_maps::StackMapsBuilder;
-use crate::section::{elements, functions, name, relocations};
+use crate::section::{elements, functions, inline_frames, name, relocations};
 
 /// Everything that goes into an artifact.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct ImageParts<'a> {
     pub trampolines: Vec<Trampoline>,
     /// The instructions that can trap and the calls, ascending.
     pub sites: Vec<Site>,
+    /// The calls whose callee became a part of the caller's code; their ranges ascend.
+    pub inline_frames: Vec<InlineFrame>,
     /// The exception handlers of calls.
     pub exceptions: ExceptionTableBuilder,
     /// Where frames hold references during calls.
@@ -91,6 +94,7 @@ pub fn write(parts: ImageParts<'_>) -> Vec<u8> {
         table(name::ELEMENTS, elements::encode(&parts.elements)),
         table(name::RELOCATIONS, relocations::encode(&parts.relocations)),
         table(name::SITES, sites::encode(&parts.sites)),
+        table(name::INLINE_FRAMES, inline_frames::encode(&parts.inline_frames)),
         table(name::EXCEPTIONS, parts.exceptions.finish()),
         table(name::STACK_MAPS, parts.stack_maps.finish()),
     ];

@@ -8,6 +8,7 @@ pub mod block_table;
 pub mod elements;
 pub mod exceptions;
 pub mod functions;
+pub mod inline_frames;
 pub mod relocations;
 pub mod sites;
 pub mod stack_maps;
@@ -26,8 +27,11 @@ pub mod name {
     pub const ELEMENTS: &str = ".precast.elements";
     /// What the loader must patch; usually empty.
     pub const RELOCATIONS: &str = ".precast.relocations";
-    /// Code offset, wasm offset and trap of each instruction that can trap, and of each call.
+    /// Code offset, wasm offset and trap of each instruction that can trap, and of each call. In inlined
+    /// code, the offset is one of the call's.
     pub const SITES: &str = ".precast.sites";
+    /// One [`InlineFrame`](super::inline_frames::InlineFrame) per inlined call.
+    pub const INLINE_FRAMES: &str = ".precast.inline_frames";
     /// The exception handlers of each call that has any.
     pub const EXCEPTIONS: &str = ".precast.exceptions";
     /// Where frames hold references during calls.

@@ -19,13 +19,14 @@ use precast_artifact::module::{
 use precast_artifact::object::ObjectLayout;
 use precast_artifact::types::{EntityType, MemoryType};
 use precast_artifact::vmcontext::VMOffsets;
-use precast_config::CompilerSettings;
+use precast_config::{CompilerSettings, OptLevel};
 use wasmparser::{
     BinaryReader, ExternalKind, FunctionBody, Parser, Payload, TableInit, ValidPayload, Validator,
     ValidatorResources, WasmFeatures,
 };
 
 use self::memory_images::MemoryImages;
+use crate::callees::Callees;
 use crate::parsed::{BulkData, ParsedModule};
 use crate::{CompileError, limits};
 
@@ -60,7 +61,13 @@ pub(crate) fn parse<'wasm>(
             }
         }
     }
-    reader.finish()
+    let mut module = reader.finish()?;
+    module.len = wasm.len();
+    // Fuel is counted in the order in which functions are called.
+    if settings.inlining && settings.opt_level != OptLevel::None && !settings.consume_fuel {
+        module.callees = Callees::new(&module);
+    }
+    Ok(module)
 }
 
 /// Refuses what is no core module before the validator does so in its own words.
@@ -326,6 +333,8 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             accepted: self.accepted,
             function_names: names.functions,
             branch_hints,
+            callees: Callees::default(),
+            len: 0,
             bulk: self.bulk,
         })
     }

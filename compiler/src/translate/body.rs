@@ -17,6 +17,7 @@ use crate::trap::trap_code;
 
 use super::control::ControlStack;
 use super::extent::Extent;
+use super::inlined::{self, Inlined};
 use super::instance::Instance;
 use super::interrupts::Interrupts;
 use super::references::{self, References};
@@ -42,6 +43,8 @@ pub(super) struct Body<'a> {
     pub(super) references: References,
     /// The operand's type, as validation knows it, of the cast that is being translated.
     pub(super) cast_operand: Option<RefType>,
+    /// The calls that are translated in place.
+    pub(super) inlined: Inlined,
 }
 
 /// Values that a branch passes to its target.
@@ -57,12 +60,12 @@ impl<'a> Body<'a> {
     ///
     /// Modules beyond 4 GiB have been refused, so that the offset fits.
     pub(super) fn set_offset(&mut self, offset: usize) {
-        self.builder.set_srcloc(SourceLoc::new(offset as u32));
+        self.builder.set_srcloc(SourceLoc::new((offset as u32).wrapping_add(self.inlined.shift())));
     }
 
     /// Where in the wasm file the operator is that is being translated.
     pub(super) fn offset(&self) -> usize {
-        self.builder.srcloc().bits() as usize
+        self.builder.srcloc().bits().wrapping_sub(self.inlined.shift()) as usize
     }
 
     /// Declares the parameters of the function as its first locals.
@@ -70,12 +73,15 @@ impl<'a> Body<'a> {
         let entry = self.instance.entry();
         for (index, &ty) in (Instance::HIDDEN_PARAMS..).zip(types) {
             let value = self.builder.block_params(entry)[index];
-            let is_reference = matches!(ty, artifact::ValType::Ref(ty) if !ty.is_func());
-            let variable =
-                self.declare_local(self.builder.func.dfg.value_type(value), is_reference);
-            self.builder.def_var(variable, value);
-            self.extent.declare(1);
+            self.define_param(value, ty);
         }
+    }
+
+    /// Declares the next parameter of the function, or of the callee that is translated in place.
+    pub(super) fn define_param(&mut self, value: Value, ty: artifact::ValType) {
+        let is_reference = matches!(ty, artifact::ValType::Ref(ty) if !ty.is_func());
+        let variable = self.declare_local(self.builder.func.dfg.value_type(value), is_reference);
+        self.builder.def_var(variable, value);
     }
 
     /// Declares `count` more locals, zero or null at first.
@@ -83,7 +89,6 @@ impl<'a> Body<'a> {
         let is_reference = references::is_heap_reference(self, ty);
         let ty = self.instance.value_type(ty);
         let zero = self.zero(ty);
-        self.extent.declare(count as usize);
         for _ in 0..count {
             let variable = self.declare_local(ty, is_reference);
             self.builder.def_var(variable, zero);
@@ -91,18 +96,26 @@ impl<'a> Body<'a> {
     }
 
     fn declare_local(&mut self, ty: Type, is_reference: bool) -> Variable {
-        let variable = self.builder.declare_var(ty);
         self.references.handled |= is_reference;
-        if is_reference && self.references.mapped {
-            self.builder.declare_var_needs_stack_map(variable);
-            self.extent.declare_references(1);
-        }
+        let kind = (ty, is_reference);
+        let free = inlined::free_variable(self, kind);
+        let variable = free.unwrap_or_else(|| {
+            self.extent.declare(1);
+            let variable = self.builder.declare_var(ty);
+            if is_reference && self.references.mapped {
+                self.builder.declare_var_needs_stack_map(variable);
+                self.extent.declare_references(1);
+            }
+            variable
+        });
+        inlined::declare_local(self, variable, kind);
         variable
     }
 
-    /// A local. Variables are declared in the order of locals, so they have their numbers.
+    /// A local. The function's own variables are declared in the order of locals, so they have
+    /// their numbers.
     pub(super) fn local(&self, index: u32) -> Variable {
-        Variable::from_u32(index)
+        self.inlined.local(index).unwrap_or_else(|| Variable::from_u32(index))
     }
 
     /// The default of a type: zero or null.
@@ -245,7 +258,7 @@ impl<'a> Body<'a> {
 
     /// What the module says about the branch that is being translated.
     pub(super) fn branch_hint(&self) -> Option<BranchHint> {
-        self.instance.module.branch_hints.get(self.builder.srcloc().bits())
+        self.instance.module.branch_hints.get(self.offset() as u32)
     }
 
     /// The top `count` operands, as what a branch passes to its target.

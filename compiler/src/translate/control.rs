@@ -43,6 +43,8 @@ pub(super) struct Frame {
 pub(super) enum FrameKind {
     /// The body of the function.
     Function,
+    /// The body of a function in place of its call.
+    Inlined,
     /// A `block`.
     Block,
     /// A `loop`.
@@ -143,6 +145,12 @@ impl ControlStack {
     /// The innermost block.
     pub(super) fn innermost(&mut self) -> &mut Frame {
         self.frames.last_mut().expect("validation matches blocks")
+    }
+
+    /// The depth of a branch that leaves the innermost callee that is translated in place.
+    pub(super) fn inlined_depth(&self) -> u32 {
+        let depth = self.frames.iter().rev().position(|frame| frame.kind == FrameKind::Inlined);
+        depth.expect("the code is in a callee") as u32
     }
 
     /// The block that a branch with the given depth leaves or, for a loop, repeats.

@@ -1,6 +1,6 @@
 //! How much a function becomes while it is translated, and the end of that.
 
-use cranelift_codegen::ir::Inst;
+use cranelift_codegen::ir::{DataFlowGraph, Inst};
 
 use crate::CompileError;
 use crate::limits::{
@@ -9,6 +9,9 @@ use crate::limits::{
 };
 
 use super::body::Body;
+
+/// The part of the limits up to which calls are inlined.
+const ROOM: usize = 8;
 
 /// What a function has become so far.
 ///
@@ -35,6 +38,15 @@ pub(super) struct Extent {
 }
 
 impl Extent {
+    /// Whether the function is so far from its limits that more than its own body may become a part
+    /// of it.
+    pub(super) fn has_room(&self, dfg: &DataFlowGraph) -> bool {
+        let entities = dfg.num_values() + dfg.num_blocks() + self.passed;
+        entities < FUNCTION_ENTITIES / ROOM
+            && self.liveness < FUNCTION_LIVENESS / ROOM as u64
+            && self.loops < FUNCTION_LOOPS / ROOM as u64
+    }
+
     /// Counts locals.
     pub(super) fn declare(&mut self, count: usize) {
         self.locals += count;

@@ -15,6 +15,7 @@ mod body;
 mod control;
 mod extent;
 mod handlers;
+mod inlined;
 mod instance;
 mod interrupts;
 mod legacy_tries;
@@ -34,18 +35,22 @@ use precast_artifact::description::Collector;
 use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
 use precast_config::CompilerSettings;
 use wasmparser::{
-    FuncValidator, FunctionBody, LocalsReader, Operator, OperatorsReader,
-    OperatorsReaderAllocations, ValidatorResources,
+    BinaryReader, FuncValidator, FuncValidatorAllocations, FunctionBody, LocalsReader, Operator,
+    OperatorsReader, OperatorsReaderAllocations, ValidatorResources,
 };
 
+use crate::code::Translated;
 use crate::error::{CompileError, FunctionName};
 use crate::parsed::ParsedModule;
 use crate::signature::wasm_signature;
 use crate::symbol::Symbol;
 
+pub(crate) use self::inlined::InlinedCalls;
+
 use self::body::Body;
 use self::control::ControlStack;
 use self::extent::Extent;
+use self::inlined::Inlined;
 use self::instance::{Instance, Links};
 use self::interrupts::Interrupts;
 use self::references::References;
@@ -68,10 +73,17 @@ pub(crate) struct Environment<'a> {
 #[derive(Default)]
 pub(crate) struct FunctionTranslator {
     builder: FunctionBuilderContext,
-    operators: OperatorsReaderAllocations,
+    scratch: Scratch,
     values: ValueStack,
     control: ControlStack,
     links: Links,
+}
+
+/// Memory for reading bodies.
+#[derive(Default)]
+struct Scratch {
+    operators: OperatorsReaderAllocations,
+    validators: Vec<FuncValidatorAllocations>,
 }
 
 impl FunctionTranslator {
@@ -80,8 +92,8 @@ impl FunctionTranslator {
         FunctionTranslator::default()
     }
 
-    /// Translates the function `index` into `func`, which is empty, and returns whether it handles
-    /// references into the heap.
+    /// Translates the function `index` into `func`, which is empty, and returns what else is to be known
+    /// of it.
     ///
     /// # Errors
     ///
@@ -94,13 +106,13 @@ impl FunctionTranslator {
         body: &FunctionBody<'_>,
         validator: &mut FuncValidator<ValidatorResources>,
         func: &mut ir::Function,
-    ) -> Result<bool, CompileError> {
+    ) -> Result<Translated, CompileError> {
         let module = environment.module;
         let function = module.function_index(index);
         func.name = ir::UserFuncName::User(Symbol::Function(index).to_user_name());
         func.signature = wasm_signature(module.function_type(function));
 
-        let result = self.translate_body(environment, function, body, validator, func);
+        let result = self.translate_body(environment, index, body, validator, func);
         if result.is_err() {
             // What is left of an unfinished function must not leak into the next one.
             self.builder = FunctionBuilderContext::new();
@@ -111,11 +123,12 @@ impl FunctionTranslator {
     fn translate_body(
         &mut self,
         environment: &Environment<'_>,
-        function: FuncIndex,
+        index: DefinedFuncIndex,
         function_body: &FunctionBody<'_>,
         validator: &mut FuncValidator<ValidatorResources>,
         func: &mut ir::Function,
-    ) -> Result<bool, CompileError> {
+    ) -> Result<Translated, CompileError> {
+        let function = environment.module.function_index(index);
         self.values.clear();
         self.control.clear(environment.module.function_types[function.as_usize()]);
         let mut builder = FunctionBuilder::new(func, &mut self.builder);
@@ -133,45 +146,101 @@ impl FunctionTranslator {
                 mapped: environment.collector.needs_stack_maps(),
             },
             cast_operand: None,
+            inlined: Inlined::new(environment.module, index),
         };
 
         body.define_params(&environment.module.function_type(function).params);
         let locals = function_body.get_locals_reader()?;
-        let reader = define_locals(&mut body, locals, validator)?;
+        let operators = define_locals(&mut body, locals, validator)?;
         interrupts::enter(&mut body, environment.settings);
-        let mut reader =
-            OperatorsReader::new_with_allocs(reader, std::mem::take(&mut self.operators));
-        while !reader.eof() {
-            let offset = reader.original_position();
-            let operator = reader.read()?;
-            if operator::is_cast(&operator) {
-                let operand = validator.get_operand_type(0).flatten();
-                body.cast_operand = operand.and_then(|ty| ty.as_reference_type());
-            }
-            validator.op(offset, &operator)?;
-            if operator::is_exact_cast(&operator) {
-                let what = "casts to exact types, of the `custom-descriptors` proposal,";
-                return Err(CompileError::Unsupported { what, offset: Some(offset) });
-            }
-            body.set_offset(offset);
-            if let Operator::Try { .. } = operator
-                && body.control.legacy_tries.is_empty()
-            {
-                body.control.legacy_tries.read(function_body);
-            }
-            operator::step(&mut body, &operator).map_err(|unsupported| CompileError::Internal {
-                function: FunctionName { index: Some(function), name: None },
-                message: unsupported.to_string(),
-            })?;
-            references::declare_operands(&mut body, validator);
-            extent::check(&mut body)?;
-        }
-        reader.finish()?;
-        self.operators = reader.into_allocations();
-        let handles_references = body.references.handled;
+        let wasm = Wasm { function, body: function_body, operators };
+        translate_operators(&mut body, &mut self.scratch, wasm, validator)?;
+        let translated = Translated {
+            wasm_offset: function_body.range().start as u32,
+            handles_references: body.references.handled,
+            inlined: body.inlined.finish(environment.module.len),
+        };
         body.builder.finalize(environment.isa.frontend_config());
-        Ok(handles_references)
+        Ok(translated)
     }
+}
+
+/// A function whose operators are to be translated.
+struct Wasm<'a, 'wasm> {
+    function: FuncIndex,
+    body: &'a FunctionBody<'wasm>,
+    operators: BinaryReader<'wasm>,
+}
+
+fn translate_operators(
+    body: &mut Body<'_>,
+    scratch: &mut Scratch,
+    wasm: Wasm<'_, '_>,
+    validator: &mut FuncValidator<ValidatorResources>,
+) -> Result<(), CompileError> {
+    let Wasm { function, body: function_body, operators } = wasm;
+    let mut reader =
+        OperatorsReader::new_with_allocs(operators, std::mem::take(&mut scratch.operators));
+    while !reader.eof() {
+        let offset = reader.original_position();
+        let operator = reader.read()?;
+        if operator::is_cast(&operator) {
+            let operand = validator.get_operand_type(0).flatten();
+            body.cast_operand = operand.and_then(|ty| ty.as_reference_type());
+        }
+        validator.op(offset, &operator)?;
+        if operator::is_exact_cast(&operator) {
+            let what = "casts to exact types, of the `custom-descriptors` proposal,";
+            return Err(CompileError::Unsupported { what, offset: Some(offset) });
+        }
+        body.set_offset(offset);
+        if let Operator::Try { .. } = operator
+            && body.control.legacy_tries.is_empty()
+        {
+            body.control.legacy_tries.read(function_body);
+        }
+        let callee = match operator {
+            Operator::Call { function_index } => inlined::callee(body, FuncIndex(function_index)),
+            _ => None,
+        };
+        match callee {
+            Some(callee) => {
+                translate_in_place(body, scratch, callee)?;
+                body.set_offset(offset);
+            }
+            None => operator::step(body, &operator).map_err(|unsupported| {
+                let function = FunctionName { index: Some(function), name: None };
+                CompileError::Internal { function, message: unsupported.to_string() }
+            })?,
+        }
+        references::declare_operands(body, validator);
+        extent::check(body)?;
+    }
+    reader.finish()?;
+    scratch.operators = reader.into_allocations();
+    Ok(())
+}
+
+/// Translates a function in place of a call of it.
+fn translate_in_place(
+    body: &mut Body<'_>,
+    scratch: &mut Scratch,
+    callee: DefinedFuncIndex,
+) -> Result<(), CompileError> {
+    let module = body.instance.module;
+    let function_body = &module.bodies[callee.as_usize()];
+    let allocations = scratch.validators.pop().unwrap_or_default();
+    // Perhaps nobody has compiled the callee by itself yet.
+    let mut validator = module.validation(callee).into_validator(allocations);
+    inlined::enter(body, callee);
+    let locals = function_body.get_locals_reader()?;
+    let operators = define_locals(body, locals, &mut validator)?;
+    let function = module.function_index(callee);
+    let wasm = Wasm { function, body: function_body, operators };
+    translate_operators(body, scratch, wasm, &mut validator)?;
+    inlined::leave(body);
+    scratch.validators.push(validator.into_allocations());
+    Ok(())
 }
 
 /// Reads and validates the declarations of locals; what remains are the operators.

@@ -77,6 +77,11 @@ impl ValueStack {
         self.values[position]
     }
 
+    /// Makes the operands from this position on new ones.
+    pub(super) fn renew(&mut self, position: usize) {
+        self.old = self.old.min(position);
+    }
+
     /// The positions of the operands that have been pushed since this was last asked for.
     pub(super) fn take_new(&mut self) -> Range<usize> {
         std::mem::replace(&mut self.old, self.values.len())..self.values.len()

@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use precast_artifact::container::ContainedImage;
 use precast_artifact::description::BuildDescription;
 use precast_artifact::image::Sections;
-use precast_artifact::index::{FuncIndex, MemoryIndex, TypeIndex};
+use precast_artifact::index::{DefinedFuncIndex, FuncIndex, MemoryIndex, TypeIndex};
 use precast_artifact::module::{Export, ExportItem, ImportCounts, Module as ModuleInfo};
 use precast_artifact::types as raw;
 use precast_artifact::vmcontext::VMOffsets;
@@ -315,10 +315,18 @@ impl ModuleInner {
         Some(self.code(signature.exit))
     }
 
-    /// Where in the wasm module a call, or an instruction that can trap, comes from, which is at an
-    /// offset of the text section.
-    pub(crate) fn wasm_offset(&self, offset: u32) -> Option<usize> {
-        Some(self.sections().sites.get(offset)?.wasm as usize)
+    /// What was active at a call, or an instruction that can trap, which is at an offset of the text
+    /// section, innermost first: the functions, and where in the wasm module each was.
+    pub(crate) fn frames_at(&self, offset: u32) -> Vec<(DefinedFuncIndex, Option<usize>)> {
+        let sections = self.sections();
+        let Some((own, _)) = sections.functions.find(offset) else { return Vec::new() };
+        match sections.sites.get(offset) {
+            Some(site) => {
+                let frames = sections.inline_frames.resolve(site.wasm);
+                frames.map(|(inlined, at)| (inlined.unwrap_or(own), Some(at as usize))).collect()
+            }
+            None => vec![(own, None)],
+        }
     }
 
     /// A type of the module with engine-wide indices.

@@ -17,6 +17,8 @@ use crate::store::AsContext;
 /// Names are looked up when someone asks for them.
 pub struct WasmBacktrace {
     places: Vec<Place>,
+    /// How many frames are shown: a place can stand for several.
+    limit: usize,
     frames: OnceLock<Vec<FrameInfo>>,
 }
 
@@ -51,16 +53,17 @@ impl WasmBacktrace {
     /// The wasm functions that are active on this thread, for a host function that was called
     /// from wasm.
     pub fn capture(_store: impl AsContext) -> WasmBacktrace {
-        WasmBacktrace::of_thread(None).unwrap_or_else(|| WasmBacktrace::new(Vec::new()))
+        WasmBacktrace::of_thread(None).unwrap_or_else(|| WasmBacktrace::new(Vec::new(), 0))
     }
 
     /// The active functions, newest first.
     pub fn frames(&self) -> &[FrameInfo] {
-        self.frames.get_or_init(|| self.places.iter().filter_map(FrameInfo::of).collect())
+        self.frames
+            .get_or_init(|| self.places.iter().flat_map(FrameInfo::of).take(self.limit).collect())
     }
 
-    fn new(places: Vec<Place>) -> WasmBacktrace {
-        WasmBacktrace { places, frames: OnceLock::new() }
+    fn new(places: Vec<Place>, limit: usize) -> WasmBacktrace {
+        WasmBacktrace { places, limit, frames: OnceLock::new() }
     }
 
     /// The backtrace of this thread, from a fault of wasm code at this program counter and
@@ -96,7 +99,7 @@ impl WasmBacktrace {
                 walk(registers.exit_fp, entry_fp, visit);
             }
         });
-        Some(WasmBacktrace::new(places))
+        Some(WasmBacktrace::new(places, limit))
     }
 }
 
@@ -116,21 +119,23 @@ fn walk(mut fp: usize, entry_fp: usize, mut visit: impl FnMut(usize) -> bool) {
 }
 
 impl FrameInfo {
-    fn of(place: &Place) -> Option<FrameInfo> {
+    /// The functions that were active at a place, innermost first: its function, after those that
+    /// became a part of it.
+    fn of(place: &Place) -> Vec<FrameInfo> {
         let module = place.module.inner();
         let sections = module.sections();
-        let (defined, _) = sections.functions.find(place.offset)?;
-        let func_index = module.info().imported.functions.checked_add(defined.0)?;
-        let func_name = sections.symbols.function_name(defined).map(str::to_owned);
-        let module_offset = module.wasm_offset(place.offset);
-        let name = |index| sections.symbols.function_name(index).map(str::to_owned);
         let imported = module.info().imported.functions;
+        let name = |index| sections.symbols.function_name(index).map(str::to_owned);
         let alias = |index: DefinedFuncIndex| {
             Some(Alias { index: imported.checked_add(index.0)?, name: name(index) })
         };
-        let aliases = sections.functions.sharing(defined).filter_map(alias).collect();
-        let module = place.module.clone();
-        Some(FrameInfo { module, func_index, func_name, module_offset, aliases })
+        let frame = |(defined, module_offset): (DefinedFuncIndex, _)| {
+            let func_index = imported.checked_add(defined.0)?;
+            let aliases = sections.functions.sharing(defined).filter_map(alias).collect();
+            let (module, func_name) = (place.module.clone(), name(defined));
+            Some(FrameInfo { module, func_index, func_name, module_offset, aliases })
+        };
+        module.frames_at(place.offset).into_iter().filter_map(frame).collect()
     }
 
     /// The index of the function in its module, imports first.

@@ -96,7 +96,11 @@ pub(in crate::translate) fn end(body: &mut Body<'_>) {
         FrameKind::LegacyTry | FrameKind::LegacyCatch { .. } => {
             body.control.handlers.close();
         }
-        FrameKind::Function | FrameKind::Block | FrameKind::If { .. } | FrameKind::Else => {}
+        FrameKind::Function
+        | FrameKind::Inlined
+        | FrameKind::Block
+        | FrameKind::If { .. }
+        | FrameKind::Else => {}
     }
     if let Some(next) = frame.next {
         body.control.set_cold(!frame.warm);
@@ -193,6 +197,10 @@ type Edges = BTreeMap<u32, (Block, Block, usize)>;
 
 /// `return`.
 pub(in crate::translate) fn return_(body: &mut Body<'_>) {
+    if body.inlined.is_open() {
+        let depth = body.control.inlined_depth();
+        return br(body, depth);
+    }
     interrupts::leave(body);
     let count = body.builder.func.signature.returns.len();
     let results = SmallVec::<[Value; 4]>::from_slice(body.values.top(count));

@@ -5,6 +5,7 @@ mod bounds;
 mod exceptions;
 mod golden;
 mod heap;
+mod inlining;
 mod interrupts;
 mod operators;
 mod simd;

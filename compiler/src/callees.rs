@@ -1,0 +1,116 @@
+//! What a module's functions look like to those that call them, as far as inlining asks.
+
+use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
+use wasmparser::{FunctionBody, Operator};
+
+use crate::parsed::ParsedModule;
+
+/// Bytes of wasm in a body that is small enough to be inlined wherever it is called: about as much
+/// code as the call itself and what the caller has to save around it.
+const SMALL: usize = 40;
+/// Bytes of wasm in a body that is inlined where its only call is.
+const SOLE: usize = 400;
+/// Parameters, results and locals together: so few that moving them is no work.
+const VARIABLES: u32 = 24;
+/// A module with more bytes is not looked at: places in inlined code have numbers behind its last byte,
+/// of which [`budget`] needs up to four times as many as the module has bytes.
+const LARGEST_MODULE: usize = 512 << 20;
+
+/// Which functions of a module can be inlined.
+#[derive(Debug, Default)]
+pub(crate) struct Callees(Vec<Inlining>);
+
+/// Where a function is inlined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inlining {
+    /// Nowhere.
+    Never,
+    /// Wherever it is called.
+    Always,
+    /// Where its only call is, unless that is itself inlined in several places.
+    Once,
+}
+
+/// How many bytes of other bodies a function with a body of `len` bytes may take in.
+pub(crate) fn budget(len: usize) -> usize {
+    (len * 4).min(len + 1500)
+}
+
+impl Callees {
+    /// Reads all bodies of a module. They need not be valid.
+    pub(crate) fn new(module: &ParsedModule<'_>) -> Callees {
+        if module.len > LARGEST_MODULE {
+            return Callees::default();
+        }
+        let imported = module.module.imported.functions;
+        let mut calls = vec![0_u32; module.bodies.len()];
+        let count = |callee: u32| {
+            let callee = callee.checked_sub(imported).map(|callee| callee as usize);
+            if let Some(&code) = callee.and_then(|callee| module.representatives.get(callee)) {
+                let calls = &mut calls[code.as_usize()];
+                *calls = calls.saturating_add(1);
+            }
+        };
+        let plain = plain_bodies(&module.bodies, count);
+        let choice = |(index, body): (usize, &FunctionBody<'_>)| {
+            let function = module.function_index(DefinedFuncIndex(index as u32));
+            let len = body.range().len();
+            if !plain[index] || len > SOLE || variables(module, function, body) > VARIABLES {
+                Inlining::Never
+            } else if len <= SMALL {
+                Inlining::Always
+            } else if calls[index] == 1 && module.func_refs[function.as_usize()].is_none() {
+                Inlining::Once
+            } else {
+                Inlining::Never
+            }
+        };
+        Callees(module.bodies.iter().enumerate().map(choice).collect())
+    }
+
+    /// Where a function is inlined.
+    pub(crate) fn get(&self, index: DefinedFuncIndex) -> Inlining {
+        self.0.get(index.as_usize()).copied().unwrap_or(Inlining::Never)
+    }
+}
+
+/// Of each body, whether it has nothing that cannot become a part of another one; `count` is told of
+/// every call.
+fn plain_bodies(bodies: &[FunctionBody<'_>], mut count: impl FnMut(u32)) -> Vec<bool> {
+    let mut is_plain = |body: &FunctionBody<'_>| {
+        let mut plain = true;
+        let Ok(mut reader) = body.get_operators_reader() else { return false };
+        while !reader.eof() {
+            match reader.read() {
+                Ok(Operator::Call { function_index }) => count(function_index),
+                Ok(Operator::ReturnCall { function_index }) => {
+                    count(function_index);
+                    plain = false;
+                }
+                // In another function it would be no tail call, and handlers end with the body.
+                Ok(
+                    Operator::ReturnCallIndirect { .. }
+                    | Operator::ReturnCallRef { .. }
+                    | Operator::TryTable { .. }
+                    | Operator::Try { .. },
+                ) => plain = false,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+        plain
+    };
+    bodies.iter().map(&mut is_plain).collect()
+}
+
+/// How many parameters, results and locals a function has.
+fn variables(module: &ParsedModule<'_>, function: FuncIndex, body: &FunctionBody<'_>) -> u32 {
+    let ty = module.function_type(function);
+    let Ok(mut reader) = body.get_locals_reader() else { return u32::MAX };
+    let mut count = (ty.params.len() + ty.results.len()) as u32;
+    for _ in 0..reader.get_count() {
+        let Ok((more, _)) = reader.read() else { return u32::MAX };
+        count = count.saturating_add(more);
+    }
+    count
+}
