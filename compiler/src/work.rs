@@ -9,9 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use precast_artifact::index::DefinedFuncIndex;
 use wasmparser::FuncValidatorAllocations;
@@ -27,6 +27,9 @@ use crate::{CompileError, trampoline};
 const STACK_SIZE: usize = 16 << 20;
 /// A function with a longer body leaves a worker with more memory than is worth keeping.
 const LARGE_BODY: usize = 128 << 10;
+/// The largest frame, in bytes, of a function that calls nothing and does not look at the stack limit. Below
+/// the limit there is room for host functions, which need more.
+const UNCHECKED_FRAME: u32 = 1 << 10;
 /// Fewer pieces than this are not worth another thread.
 const PIECES_PER_JOB: usize = 8;
 
@@ -261,9 +264,17 @@ impl<'a> Worker<'a> {
             }
         };
         let name = || name(piece, module);
-        self.context
-            .compile(isa, &mut ControlPlane::default())
-            .map_err(|error| CompileError::Codegen { function: name(), source: error.inner })?;
+        let spared = self.spare_limit(translated.as_ref());
+        self.generate(isa).map_err(|source| CompileError::Codegen { function: name(), source })?;
+        if let Symbol::Function(index) = piece
+            && spared
+            && self.frame_size().is_none_or(|size| size > UNCHECKED_FRAME)
+        {
+            self.context.clear();
+            self.translate(index)?;
+            self.generate(isa)
+                .map_err(|source| CompileError::Codegen { function: name(), source })?;
+        }
         let compiled = self.context.compiled_code().expect("it was just compiled");
         let code = CompiledFunction::new(compiled, &self.context.func, translated)
             .map_err(|message| CompileError::Internal { function: name(), message })?;
@@ -273,6 +284,25 @@ impl<'a> Worker<'a> {
             *self = Worker::new(self.environment);
         }
         Ok(code)
+    }
+
+    fn generate(&mut self, isa: &dyn TargetIsa) -> Result<(), CodegenError> {
+        self.context.compile(isa, &mut ControlPlane::default()).map_err(|error| error.inner)?;
+        Ok(())
+    }
+
+    /// Takes the stack limit from a function of wasm that calls nothing, and says whether it did.
+    fn spare_limit(&mut self, translated: Option<&Translated>) -> bool {
+        let func = &mut self.context.func;
+        // Nothing is called without a signature.
+        let is_leaf = translated.is_some() && func.dfg.signatures.is_empty();
+        is_leaf && func.stack_limit.take().is_some()
+    }
+
+    /// The size of the frame of the function that was compiled, in bytes.
+    fn frame_size(&self) -> Option<u32> {
+        let layout = self.context.compiled_code()?.buffer.frame_layout()?;
+        Some(layout.frame_to_fp_offset)
     }
 
     /// Validates and translates a function.
