@@ -229,6 +229,10 @@ impl<'a> Body<'a> {
 
     /// Stops always: nothing up to the next label can be reached.
     pub(super) fn trap(&mut self, trap: Trap) {
+        if !self.inlined.is_empty() {
+            // Alone in its block it would become a part of the branch, which may be another function's.
+            self.ins().sequence_point();
+        }
         self.ins().trap(trap_code(trap));
         self.control.set_unreachable();
     }

@@ -7,7 +7,7 @@
 //! Backtraces show such a call as a call: see [`precast_artifact::section::inline_frames`].
 
 use cranelift_codegen::FxHashMap;
-use cranelift_codegen::ir::Type;
+use cranelift_codegen::ir::{InstBuilder, Opcode, Type};
 use cranelift_frontend::Variable;
 use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
 use precast_artifact::section::inline_frames::InlineFrame;
@@ -22,6 +22,8 @@ use super::control::FrameKind;
 
 /// How many such calls may be inside of each other.
 const DEPTH: usize = 6;
+/// How many instructions are looked at for a load before it is taken for granted that there is one.
+const LOOK_BACK: usize = 32;
 
 /// The calls of a function that are translated in place.
 pub(super) struct Inlined {
@@ -89,6 +91,11 @@ impl Inlined {
         self.open.last().map(|open| open.locals[index as usize].variable)
     }
 
+    /// Whether nothing of the function comes from a callee.
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     /// Whether the code is in a callee.
     pub(super) fn is_open(&self) -> bool {
         !self.open.is_empty()
@@ -126,6 +133,7 @@ pub(super) fn callee(body: &Body<'_>, index: FuncIndex) -> Option<DefinedFuncInd
 
 /// Begins to translate a callee in place of its call: its arguments become its parameters.
 pub(super) fn enter(body: &mut Body<'_>, function: DefinedFuncIndex) {
+    keep_load_apart(body);
     let module: &ParsedModule<'_> = body.instance.module;
     let range = module.bodies[function.as_usize()].range();
     let start = body.inlined.next_offset;
@@ -155,12 +163,35 @@ pub(super) fn enter(body: &mut Body<'_>, function: DefinedFuncIndex) {
 
 /// Goes on in the caller, after the callee's last operator.
 pub(super) fn leave(body: &mut Body<'_>) {
+    if body.control.is_reachable() {
+        keep_load_apart(body);
+    }
     let open = body.inlined.open.pop().expect("it was entered");
     // What they are is for the caller to say.
     body.values.renew(open.height);
     for Local { variable, kind } in open.locals {
         body.inlined.free.entry(kind).or_default().push(variable);
     }
+}
+
+/// Keeps the code generator from making a load that came last a part of an instruction that comes next:
+/// where it traps would then be known only as the place of that, which is in another function.
+fn keep_load_apart(body: &mut Body<'_>) {
+    let (func, block) = (&body.builder.func, body.builder.current_block());
+    let mut last = block.and_then(|block| func.layout.last_inst(block));
+    for _ in 0..LOOK_BACK {
+        let Some(inst) = last else { return };
+        let opcode = func.dfg.insts[inst].opcode();
+        if opcode.can_load() {
+            break;
+        }
+        // Loads do not pass what is certain to stay: other instructions may be optimised away.
+        if opcode.is_call() || opcode == Opcode::SequencePoint {
+            return;
+        }
+        last = func.layout.prev_inst(inst);
+    }
+    body.ins().sequence_point();
 }
 
 /// A variable of this kind that no callee needs any more.
