@@ -8,10 +8,12 @@ use precast::{Collector, Config, CpuChoice, Engine, Module, OptLevel, Result, St
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Setup {
-    /// Compiled, and run without leaving memory. References are counted.
+    /// Compiled, with small functions a part of their callers, and run without leaving memory.
+    /// References are counted.
     #[default]
     InMemory,
-    /// Compiled, written to a file as an artifact, and loaded from that file. Objects are copied.
+    /// Compiled, with every call a call, written to a file as an artifact, and loaded from that file.
+    /// Objects are copied.
     ThroughFile,
     /// Compiled without optimisation for the oldest processor of the architecture, with results
     /// that are the same on all of them. No object is freed.
@@ -67,9 +69,14 @@ impl Setup {
             }
         });
         match self {
-            Setup::InMemory | Setup::ThroughFile => {}
+            Setup::InMemory => {
+                config.inlining(true);
+            }
+            Setup::ThroughFile => {
+                config.inlining(false);
+            }
             Setup::StressedDrc | Setup::StressedCopying => {
-                config.collect_at_every_safe_point(true);
+                config.inlining(true).collect_at_every_safe_point(true);
             }
             Setup::Baseline => {
                 config.cpu(CpuChoice::Baseline).cranelift_opt_level(OptLevel::None);

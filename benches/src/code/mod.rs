@@ -35,7 +35,7 @@ pub struct Options {
     #[arg(long = "program", value_name = "NAME")]
     programs: Vec<String>,
     /// Only this engine (repeatable)
-    #[arg(long = "engine", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(engine::NAMES))]
+    #[arg(long = "engine", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(engine::COMPILERS))]
     engines: Vec<String>,
     /// Only compile
     #[arg(long, conflicts_with = "only_run")]
@@ -90,7 +90,7 @@ impl Bench<'_> {
         let cpu = if options.baseline { Cpu::Baseline } else { Cpu::Host };
         Ok(Bench {
             options,
-            engines: engine::NAMES.iter().copied().filter(chosen).collect(),
+            engines: engine::COMPILERS.iter().copied().filter(chosen).collect(),
             setup: Setup { cpu, jobs: options.jobs, ..Setup::default() },
             scratch: tempfile::Builder::new().prefix("precast-bench-").tempdir()?,
             skipped: Vec::new(),

@@ -152,6 +152,8 @@ pub struct Setup {
     pub references: References,
     /// For which CPU it compiles.
     pub cpu: Cpu,
+    /// Whether functions can become a part of their callers.
+    pub inlining: Inlining,
     /// Threads that compile; `None` for as many as there are CPUs.
     pub jobs: Option<usize>,
 }
@@ -193,10 +195,30 @@ pub enum Cpu {
     Baseline,
 }
 
+/// Whether functions can become a part of their callers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inlining {
+    /// As the engine has it without being asked.
+    #[default]
+    Default,
+    /// Every call is a call.
+    Off,
+}
+
 /// The engines of this build, ours first.
 pub const NAMES: &[&str] = &[
     #[cfg(feature = "precast")]
     precast::NAME,
+    #[cfg(feature = "wasmtime")]
+    wasmtime::NAME,
+];
+
+/// The engines whose code is compared, ours first.
+pub const COMPILERS: &[&str] = &[
+    #[cfg(feature = "precast")]
+    precast::NAME,
+    #[cfg(feature = "precast")]
+    precast::NAME_WITHOUT_INLINING,
     #[cfg(feature = "wasmtime")]
     wasmtime::NAME,
 ];
@@ -214,6 +236,10 @@ pub fn by_name(name: &str, setup: Setup) -> Result<Box<dyn Engine>> {
     match name {
         #[cfg(feature = "precast")]
         precast::NAME => precast::engine(setup),
+        #[cfg(feature = "precast")]
+        precast::NAME_WITHOUT_INLINING => {
+            precast::engine(Setup { inlining: Inlining::Off, ..setup })
+        }
         #[cfg(feature = "wasmtime")]
         wasmtime::NAME => wasmtime::engine(setup),
         _ => bail!("this build has no engine `{name}`"),

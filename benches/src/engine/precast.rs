@@ -11,14 +11,16 @@ use precast::{
 };
 
 use super::{
-    Allocation, Call, Calls, Cpu, Engine, Heap, Instances, Program, References, RunOnce, Setup,
-    Work,
+    Allocation, Call, Calls, Cpu, Engine, Heap, Inlining, Instances, Program, References, RunOnce,
+    Setup, Work,
 };
 
 mod heap;
 
 /// Its name in the tables.
 pub(super) const NAME: &str = "precast";
+/// Its name where every call is a call.
+pub(super) const NAME_WITHOUT_INLINING: &str = "precast-no-inlining";
 
 /// Makes the engine.
 pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
@@ -40,7 +42,14 @@ pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
     if setup.cpu == Cpu::Baseline {
         config.cpu(CpuChoice::Baseline);
     }
-    Ok(Box::new(Precast { engine: precast::Engine::new(&config).map_err(from)? }))
+    let name = match setup.inlining {
+        Inlining::Default => NAME,
+        Inlining::Off => {
+            config.inlining(false);
+            NAME_WITHOUT_INLINING
+        }
+    };
+    Ok(Box::new(Precast { name, engine: precast::Engine::new(&config).map_err(from)? }))
 }
 
 /// The engine's error as the benches pass it on.
@@ -49,12 +58,13 @@ fn from(error: precast::Error) -> anyhow::Error {
 }
 
 struct Precast {
+    name: &'static str,
     engine: precast::Engine,
 }
 
 impl Engine for Precast {
     fn name(&self) -> &'static str {
-        NAME
+        self.name
     }
 
     fn compile(&self, wasm: &Path, artifact: &Path) -> Result<()> {
