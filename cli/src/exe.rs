@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use precast::artifact::program::{self, Authority, Directory, Manifest, Program, Variable};
 use precast::settings::CompilerSettings;
-use precast::settings::file::{Emit, Recipe};
+use precast::settings::file::Recipe;
 use precast::{Error, Result};
 
 use crate::context::Context;
@@ -21,10 +21,6 @@ const INSTALL: &str = "RUSTFLAGS='-C target-feature=+crt-static' cargo install -
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Programs in one file")]
 pub(crate) struct ExeArgs {
-    /// What to make: `artifact`, or `exe`, a program that needs neither precast nor other files
-    #[arg(long, value_name = "WHAT", default_value_t = Emit::Artifact)]
-    emit: Emit,
-
     /// Let the program use a directory of the machine it will run on, under its own name or as GUEST
     /// (repeatable)
     #[arg(long, value_name = "HOST[::GUEST]")]
@@ -48,7 +44,6 @@ impl ExeArgs {
     /// What a project's manifest asks for.
     pub(crate) fn of_recipe(&self, recipe: &Recipe) -> ExeArgs {
         ExeArgs {
-            emit: recipe.emit,
             dir: recipe.dir.clone(),
             env: recipe.env.clone(),
             ambient: recipe.ambient,
@@ -56,15 +51,14 @@ impl ExeArgs {
         }
     }
 
-    /// What is to be made; the options must fit that.
-    pub(crate) fn emit(&self) -> Result<Emit> {
-        let about_programs = self.ambient || !self.dir.is_empty() || !self.env.is_empty();
-        match self.emit {
-            Emit::Artifact if about_programs => Err(Error::msg(
+    /// Refuses options of programs where none is made.
+    pub(crate) fn check_unused(&self) -> Result<()> {
+        match self.ambient || !self.dir.is_empty() || !self.env.is_empty() {
+            true => Err(Error::msg(
                 "--dir, --env and --ambient are for programs in one file (--emit exe); \
                  an artifact gets them from `precast run`",
             )),
-            emit => Ok(emit),
+            false => Ok(()),
         }
     }
 

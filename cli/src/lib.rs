@@ -16,6 +16,7 @@ mod exe;
 mod fast_path;
 mod interrupt;
 mod keys;
+mod listing;
 mod output;
 mod progress;
 mod publish;

@@ -33,7 +33,7 @@ pub(crate) enum Inlining {
 
 /// How many bytes of other bodies a function with a body of `len` bytes may take in.
 pub(crate) fn budget(len: usize) -> usize {
-    (len * 4).min(len + 1500)
+    (len * 3 + 100).min(len + 1500)
 }
 
 impl Callees {

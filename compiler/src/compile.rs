@@ -120,7 +120,7 @@ fn pieces(parsed: &ParsedModule<'_>) -> Vec<Symbol> {
 }
 
 /// The collector that the code is for.
-fn collector(parsed: &ParsedModule<'_>, choice: CollectorChoice) -> Collector {
+pub(crate) fn collector(parsed: &ParsedModule<'_>, choice: CollectorChoice) -> Collector {
     match choice {
         CollectorChoice::Fixed(collector) => collector,
         CollectorChoice::Auto => {
@@ -161,7 +161,7 @@ fn table_code(parsed: &ParsedModule<'_>, functions: &[Option<FuncIndex>]) -> Com
 
 /// Says of an error of the validator which proposal or function is behind it. For an error in
 /// a function, that is the first one in the module, whichever was met first.
-fn explain(
+pub(crate) fn explain(
     wasm: &[u8],
     settings: &CompilerSettings,
     parsed: Option<&ParsedModule<'_>>,

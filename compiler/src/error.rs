@@ -142,6 +142,23 @@ pub enum CompileError {
     /// The flags, together, are not something that code can be generated with.
     #[error("the code generator refuses the settings")]
     Flags(#[source] CodegenError),
+    /// The module has no function of that name or index.
+    #[error(
+        "the module has no function `{function}`: it has {count}, which are named by index, by name \
+         or by that of an export"
+    )]
+    NoFunction {
+        /// What was asked for.
+        function: String,
+        /// How many functions there are, imported ones included.
+        count: u32,
+    },
+    /// The function is another module's or the host's.
+    #[error("the function `{function}` is imported: this module has no code for it")]
+    ImportedFunction {
+        /// What was asked for.
+        function: String,
+    },
     /// No thread could be started.
     #[error("cannot start a compiler thread")]
     Thread(#[source] Box<dyn std::error::Error + Send + Sync>),

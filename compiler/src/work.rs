@@ -18,6 +18,7 @@ use wasmparser::FuncValidatorAllocations;
 
 use crate::code::{CompiledFunction, Translated};
 use crate::error::FunctionName;
+use crate::listing::Language;
 use crate::parsed::ParsedModule;
 use crate::symbol::Symbol;
 use crate::translate::{Environment, FunctionTranslator};
@@ -70,6 +71,27 @@ pub(crate) fn compile_all(
     let jobs = schedule.jobs.min(pieces.len() / PIECES_PER_JOB).max(1);
     run(jobs, &|| queue.work())?;
     queue.finish()
+}
+
+/// Compiles functions one after the other, and writes down their code.
+pub(crate) fn list(
+    environment: Environment<'_>,
+    functions: &[DefinedFuncIndex],
+    language: Language,
+) -> Result<Vec<String>, CompileError> {
+    let result = Mutex::new(Ok(Vec::new()));
+    run_one(&|| {
+        let mut worker = Worker::new(environment);
+        let list = |&function: &DefinedFuncIndex| {
+            let listing = catch_unwind(AssertUnwindSafe(|| worker.list(function, language)));
+            listing.unwrap_or_else(|panic| {
+                let function = name(Symbol::Function(function), environment.module);
+                Err(CompileError::Internal { function, message: panic_message(&*panic) })
+            })
+        };
+        *lock(&result) = functions.iter().map(list).collect();
+    })?;
+    result.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs `work` on `jobs` threads with room for recursion.
@@ -233,6 +255,13 @@ pub(crate) fn name(piece: Symbol, module: &ParsedModule<'_>) -> FunctionName {
     }
 }
 
+/// Whether machine code is written down for people as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Disassembly {
+    Omitted,
+    Kept,
+}
+
 /// Memory that is used for one piece of code after another.
 struct Worker<'a> {
     environment: Environment<'a>,
@@ -254,6 +283,39 @@ impl<'a> Worker<'a> {
     }
 
     fn compile(&mut self, piece: Symbol) -> Result<CompiledFunction, CompileError> {
+        let module = self.environment.module;
+        let translated = self.generate(piece, Disassembly::Omitted)?;
+        let compiled = self.context.compiled_code().expect("it was just compiled");
+        let code = CompiledFunction::new(compiled, &self.context.func, translated)
+            .map_err(|message| CompileError::Internal { function: name(piece, module), message })?;
+        if let Symbol::Function(index) = piece
+            && module.bodies[index.as_usize()].range().len() > LARGE_BODY
+        {
+            *self = Worker::new(self.environment);
+        }
+        Ok(code)
+    }
+
+    /// Compiles a function, and writes down its code.
+    fn list(
+        &mut self,
+        function: DefinedFuncIndex,
+        language: Language,
+    ) -> Result<String, CompileError> {
+        self.generate(Symbol::Function(function), Disassembly::Kept)?;
+        let compiled = self.context.compiled_code().expect("it was just compiled");
+        Ok(match language {
+            Language::Assembly => compiled.vcode.clone().unwrap_or_default(),
+            Language::Clif => self.context.func.display().to_string(),
+        })
+    }
+
+    /// Makes machine code of a piece of code, which the context then has.
+    fn generate(
+        &mut self,
+        piece: Symbol,
+        disassembly: Disassembly,
+    ) -> Result<Option<Translated>, CompileError> {
         let Environment { module, isa, .. } = self.environment;
         self.context.clear();
         let translated = match piece {
@@ -263,30 +325,23 @@ impl<'a> Worker<'a> {
                 None
             }
         };
-        let name = || name(piece, module);
+        let failed = |source| CompileError::Codegen { function: name(piece, module), source };
         let spared = self.spare_limit(translated.as_ref());
-        self.generate(isa).map_err(|source| CompileError::Codegen { function: name(), source })?;
+        self.generate_translated(disassembly).map_err(failed)?;
         if let Symbol::Function(index) = piece
             && spared
             && self.frame_size().is_none_or(|size| size > UNCHECKED_FRAME)
         {
             self.context.clear();
             self.translate(index)?;
-            self.generate(isa)
-                .map_err(|source| CompileError::Codegen { function: name(), source })?;
+            self.generate_translated(disassembly).map_err(failed)?;
         }
-        let compiled = self.context.compiled_code().expect("it was just compiled");
-        let code = CompiledFunction::new(compiled, &self.context.func, translated)
-            .map_err(|message| CompileError::Internal { function: name(), message })?;
-        if let Symbol::Function(index) = piece
-            && module.bodies[index.as_usize()].range().len() > LARGE_BODY
-        {
-            *self = Worker::new(self.environment);
-        }
-        Ok(code)
+        Ok(translated)
     }
 
-    fn generate(&mut self, isa: &dyn TargetIsa) -> Result<(), CodegenError> {
+    fn generate_translated(&mut self, disassembly: Disassembly) -> Result<(), CodegenError> {
+        self.context.want_disasm = disassembly == Disassembly::Kept;
+        let isa = self.environment.isa;
         self.context.compile(isa, &mut ControlPlane::default()).map_err(|error| error.inner)?;
         Ok(())
     }

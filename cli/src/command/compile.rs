@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use precast::compiler::Language;
 use precast::settings::Settings;
 use precast::settings::file::{Emit, PROJECT_FILE, Recipe, load_project, user_settings};
 use precast::{CodeBuilder, Error, Result};
@@ -11,6 +12,8 @@ use crate::cache_args::CacheArgs;
 use crate::context::About;
 use crate::exe::ExeArgs;
 use crate::keys::secret_key;
+use crate::listing::ListingArgs;
+use crate::output;
 use crate::progress;
 use crate::publish::{Existing, Mode, publish_bytes};
 use crate::session::Session;
@@ -33,13 +36,14 @@ use crate::variants::{Compiled, VariantArgs, assemble};
   precast compile --sign-key release.key app.wasm   compile and sign
   precast compile --emit exe --dir . app.wasm -o app
                                                     a program in one file: ./app
+  precast compile --emit asm --func main app.wasm   print the machine code of a function
   precast compile                                   what ./precast.toml lists")]
 pub(crate) struct Compile {
     /// WebAssembly modules, binary or text [default: those that ./precast.toml lists]
     modules: Vec<PathBuf>,
 
-    /// Where to write the artifact [default: the module's path with the extension .precast, or
-    /// without one for a program]
+    /// Where to write the result [default: the module's path with the extension .precast, or without one
+    /// for a program; standard output for text]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -47,8 +51,15 @@ pub(crate) struct Compile {
     #[arg(long, value_name = "FILE")]
     sign_key: Option<PathBuf>,
 
+    /// What to make
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Product::Artifact)]
+    emit: Product,
+
     #[command(flatten)]
     exe: ExeArgs,
+
+    #[command(flatten)]
+    listing: ListingArgs,
 
     #[command(flatten)]
     variants: VariantArgs,
@@ -60,10 +71,34 @@ pub(crate) struct Compile {
     cache: CacheArgs,
 }
 
+/// What is made of a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Product {
+    /// An artifact, which `precast run` and the runtime load
+    Artifact,
+    /// A program that needs neither precast nor other files
+    Exe,
+    /// The machine code of the functions that --func names, as text
+    Asm,
+    /// The same in Cranelift's intermediate representation, optimised
+    Clif,
+}
+
+impl From<Emit> for Product {
+    fn from(emit: Emit) -> Product {
+        match emit {
+            Emit::Artifact => Product::Artifact,
+            Emit::Exe => Product::Exe,
+        }
+    }
+}
+
 /// A module and what becomes of it.
 struct Job {
     module: PathBuf,
     output: Option<PathBuf>,
+    product: Product,
+    listing: ListingArgs,
     exe: ExeArgs,
     variants: VariantArgs,
     sign_key: Option<PathBuf>,
@@ -96,6 +131,8 @@ impl Compile {
         Job {
             module: module.to_owned(),
             output: self.output.clone(),
+            product: self.emit,
+            listing: self.listing.clone(),
             exe: self.exe.clone(),
             variants: self.variants.clone(),
             sign_key: self.sign_key.clone(),
@@ -108,6 +145,8 @@ impl Compile {
         Job {
             module: path(&recipe.module).unwrap_or_default(),
             output: path(&recipe.output),
+            product: recipe.emit.into(),
+            listing: self.listing.clone(),
             exe: self.exe.of_recipe(recipe),
             variants: self.variants.of_recipe(recipe),
             sign_key: path(&recipe.sign_key).or_else(|| self.sign_key.clone()),
@@ -117,25 +156,30 @@ impl Compile {
 
 impl Job {
     fn execute(&self, settings: &Settings) -> Result<()> {
-        let emit = self.exe.emit()?;
-        let output = match (&self.output, emit) {
-            (Some(output), _) => output.clone(),
-            (None, Emit::Artifact) => self.module.with_extension("precast"),
-            (None, Emit::Exe) => self.module.with_extension(""),
-        };
-        if output == self.module {
-            return Err(Error::msg(format!(
-                "the result would replace the module `{}`: name another file with -o",
-                output.display()
-            )));
+        let product = self.product;
+        if product != Product::Exe {
+            self.exe.check_unused()?;
         }
-        let key = match (&self.sign_key, emit) {
-            (Some(_), Emit::Exe) => {
+        let language = match product {
+            Product::Asm => Some(Language::Assembly),
+            Product::Clif => Some(Language::Clif),
+            Product::Artifact | Product::Exe => None,
+        };
+        if let Some(language) = language {
+            return self.list(settings, language);
+        }
+        self.listing.check_unused()?;
+        let output = self.output.clone().unwrap_or_else(|| {
+            self.module.with_extension(if product == Product::Exe { "" } else { "precast" })
+        });
+        self.check_output(&output)?;
+        let key = match (&self.sign_key, product) {
+            (Some(_), Product::Exe) => {
                 return Err(Error::msg("a program in one file is not signed: nothing loads it"));
             }
             (path, _) => path.as_deref().map(secret_key).transpose()?,
         };
-        if emit == Emit::Exe {
+        if product == Product::Exe {
             ExeArgs::check(&settings.compiler)?;
         }
         let mut compiled = Vec::new();
@@ -147,12 +191,42 @@ impl Job {
         }
         let artifact = assemble(compiled, key.as_ref())
             .about(&self.module, |path| format!("cannot make one artifact of `{path}`"))?;
-        match emit {
-            Emit::Artifact => publish_bytes(&output, Mode::Data, Existing::Replace, &artifact),
-            Emit::Exe => {
+        match product {
+            Product::Exe => {
                 let program = self.exe.link(&self.module, &artifact)?;
                 publish_bytes(&output, Mode::Program, Existing::Replace, &program)
             }
+            _ => publish_bytes(&output, Mode::Data, Existing::Replace, &artifact),
+        }
+    }
+
+    /// Writes the code of functions, for each machine.
+    fn list(&self, settings: &Settings, language: Language) -> Result<()> {
+        if self.sign_key.is_some() {
+            return Err(Error::msg("only artifacts are signed: leave out --sign-key"));
+        }
+        let mut text = String::new();
+        for variant in self.variants.variants(&settings.compiler)? {
+            let mut settings = settings.clone();
+            variant.apply(&mut settings.compiler);
+            text += &self.listing.list(&self.module, settings, language)?;
+        }
+        match &self.output {
+            Some(output) => {
+                self.check_output(output)?;
+                publish_bytes(output, Mode::Data, Existing::Replace, text.as_bytes())
+            }
+            None => output::print_text(&text),
+        }
+    }
+
+    fn check_output(&self, output: &Path) -> Result<()> {
+        match output == self.module {
+            true => Err(Error::msg(format!(
+                "the result would replace the module `{}`: name another file with -o",
+                output.display()
+            ))),
+            false => Ok(()),
         }
     }
 

@@ -122,12 +122,13 @@ pub(super) fn callee(body: &Body<'_>, index: FuncIndex) -> Option<DefinedFuncInd
     let len = module.bodies[function.as_usize()].range().len();
     let fits = match choice {
         Inlining::Never => false,
-        Inlining::Always => true,
+        Inlining::Always => len <= *room,
+        // Nothing grows when code is only moved.
         Inlining::Once => open.iter().all(|open| open.once),
     };
     let recursive = function == *caller || open.iter().any(|open| open.function == function);
     let useful = body.control.is_reachable() && !body.control.is_cold();
-    let small = open.len() < DEPTH && len <= *room && body.extent.has_room(&body.builder.func.dfg);
+    let small = open.len() < DEPTH && body.extent.has_room(&body.builder.func.dfg);
     (fits && useful && small && !recursive).then_some(function)
 }
 
@@ -146,8 +147,10 @@ pub(super) fn enter(body: &mut Body<'_>, function: DefinedFuncIndex) {
     });
     // One more, so that the end of the body is in it.
     body.inlined.next_offset += range.len() as u32 + 1;
-    body.inlined.room -= range.len();
     let once = module.callees.get(function) == Inlining::Once;
+    if !once {
+        body.inlined.room -= range.len();
+    }
     let shift = start.wrapping_sub(range.start as u32);
     let ty = module.function_types[module.function_index(function).as_usize()];
     let params = &module.func_type(ty).params;

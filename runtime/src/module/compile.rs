@@ -160,6 +160,20 @@ mod with_compiler {
             Ok(precast_compiler::validate(&self.source.read()?, settings)?)
         }
 
+        /// The code of single functions, for people to read: see [`precast_compiler::list`].
+        ///
+        /// # Errors
+        ///
+        /// As [`CodeBuilder::compile_module`]; and when there is no such function, or it is imported.
+        pub fn list_functions(
+            &self,
+            functions: &[impl AsRef<str>],
+            language: precast_compiler::Language,
+        ) -> Result<String> {
+            let settings = self.engine.config().compiler_settings();
+            Ok(precast_compiler::list(&self.source.read()?, settings, functions, language)?)
+        }
+
         /// Whether the caller has changed their mind.
         #[cfg(feature = "cache")]
         pub(in crate::module) fn is_cancelled(&self) -> bool {
