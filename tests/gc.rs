@@ -2,29 +2,14 @@
 #![cfg(all(feature = "compiler", feature = "wat"))]
 
 mod instances;
+mod outcomes;
 
 use instances::{instance, try_instance};
+use outcomes::{call, trap};
 use precast::{
-    AnyRef, Caller, Collector, Config, Engine, Error, ErrorKind, Extern, Finality, Func, FuncType,
+    AnyRef, Caller, Collector, Config, Engine, ErrorKind, Extern, Finality, Func, FuncType,
     HeapType, I31, Instance, Module, RefType, Store, Trap, Val, ValType,
 };
-
-/// Calls an exported function that has one result.
-fn call(
-    store: &mut Store<()>,
-    instance: Instance,
-    name: &str,
-    params: &[Val],
-) -> Result<Val, Error> {
-    let func = instance.get_func(&mut *store, name).expect("the function is exported");
-    let mut results = [Val::I32(0)];
-    func.call(store, params, &mut results)?;
-    Ok(results[0])
-}
-
-fn trap(result: Result<Val, Error>) -> Option<Trap> {
-    result.unwrap_err().downcast_ref().copied()
-}
 
 #[test]
 fn modules_share_types_by_structure() {

@@ -2,13 +2,14 @@
 #![cfg(all(feature = "compiler", feature = "wat"))]
 
 mod instances;
+mod outcomes;
 
 use instances::{instance, module};
+use outcomes::{call, trap};
 use precast::{
     AnyRef, ArrayRef, ArrayRefPre, ArrayType, Engine, Error, ErrorKind, ExternRef, FieldType,
-    Finality, Func, Global, GlobalType, HeapType, I31, Instance, Mutability, Ref, RefType,
-    StorageType, Store, StructRef, StructRefPre, StructType, Table, TableType, Trap, TypeError,
-    Val, ValType,
+    Finality, Func, Global, GlobalType, HeapType, I31, Mutability, Ref, RefType, StorageType,
+    Store, StructRef, StructRefPre, StructType, Table, TableType, Trap, TypeError, Val, ValType,
 };
 
 const SHAPES: &str = r#"(module
@@ -24,23 +25,6 @@ const SHAPES: &str = r#"(module
     (func (export "kind") (param (ref null $shape)) (result i32)
         (struct.get_s $shape $kind (local.get 0)))
     (func (export "is_shape") (param anyref) (result i32) (ref.test (ref $shape) (local.get 0))))"#;
-
-/// Calls an exported function that has one result.
-fn call(
-    store: &mut Store<()>,
-    instance: Instance,
-    name: &str,
-    params: &[Val],
-) -> Result<Val, Error> {
-    let func = instance.get_func(&mut *store, name).expect("the function is exported");
-    let mut results = [Val::I32(0)];
-    func.call(store, params, &mut results)?;
-    Ok(results[0])
-}
-
-fn trap(result: Result<Val, Error>) -> Option<Trap> {
-    result.unwrap_err().downcast_ref().copied()
-}
 
 fn type_error(error: Error) -> TypeError {
     assert_eq!(error.kind(), ErrorKind::Type);
