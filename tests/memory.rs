@@ -176,3 +176,73 @@ fn small_reservations_check_every_access() {
     let memory = Memory::new(&mut store, MemoryType::new(1, None)).unwrap();
     instances::instance(&mut store, r#"(module (import "" "" (memory 1)))"#, &[memory.into()]);
 }
+
+/// Lengths that code gives are moved and set by code, others by the C library.
+#[test]
+fn bytes_of_any_length_are_moved_and_set() {
+    for len in (0..=66).chain([127, 128, 1000]) {
+        let mut store = Store::<()>::default();
+        let text = format!(
+            r#"(module (memory (export "memory") 1)
+                (func (export "copy") (param i32 i32)
+                    (memory.copy (local.get 0) (local.get 1) (i32.const {len})))
+                (func (export "copy_any") (param i32 i32 i32)
+                    (memory.copy (local.get 0) (local.get 1) (local.get 2)))
+                (func (export "fill") (param i32 i32)
+                    (memory.fill (local.get 0) (local.get 1) (i32.const {len})))
+                (func (export "fill_any") (param i32 i32 i32)
+                    (memory.fill (local.get 0) (local.get 1) (local.get 2))))"#
+        );
+        let instance = instance(&mut store, &text, &[]);
+        let memory = instance.get_memory(&mut store, "memory").unwrap();
+        let copy = instance.get_typed_func::<(i32, i32), ()>(&mut store, "copy").unwrap();
+        let copy_any =
+            instance.get_typed_func::<(i32, i32, i32), ()>(&mut store, "copy_any").unwrap();
+        let fill = instance.get_typed_func::<(i32, i32), ()>(&mut store, "fill").unwrap();
+        let fill_any =
+            instance.get_typed_func::<(i32, i32, i32), ()>(&mut store, "fill_any").unwrap();
+        let original: Vec<u8> = (0..4096_u32).map(|n| (n * 7 % 251) as u8).collect();
+        let end = 65536 - len;
+        for (dst, src) in [(100, 2000), (100, 101), (101, 100), (100, 109), (130, 100), (0, end)] {
+            let mut expected = original.clone();
+            expected.resize(65536, 0);
+            expected.copy_within(src as usize..(src + len) as usize, dst as usize);
+            for any in [false, true] {
+                let data = memory.data_mut(&mut store);
+                data.fill(0);
+                data[..4096].copy_from_slice(&original);
+                if any {
+                    copy_any.call(&mut store, (dst, src, len)).unwrap();
+                } else {
+                    copy.call(&mut store, (dst, src)).unwrap();
+                }
+                assert!(memory.data(&store) == expected, "{len} bytes from {src} to {dst}");
+            }
+        }
+        for dst in [64, 4000, end] {
+            let mut expected = memory.data(&store).to_vec();
+            expected[dst as usize..(dst + len) as usize].fill(0xa5);
+            fill.call(&mut store, (dst, 0x1a5)).unwrap();
+            assert!(memory.data(&store) == expected, "{len} bytes at {dst}");
+            expected[dst as usize..(dst + len) as usize].fill(0x5a);
+            fill_any.call(&mut store, (dst, -0xa6, len)).unwrap();
+            assert!(memory.data(&store) == expected, "{len} bytes at {dst}");
+        }
+        // One byte too far: a trap, and nothing is written.
+        let before = memory.data(&store).to_vec();
+        let out = |result: Result<(), precast::Error>| {
+            let error = result.unwrap_err();
+            assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::MemoryOutOfBounds), "{len}");
+        };
+        out(copy.call(&mut store, (end + 1, 0)));
+        out(copy.call(&mut store, (0, end + 1)));
+        out(copy.call(&mut store, (0, -1)));
+        out(copy_any.call(&mut store, (end + 1, 0, len)));
+        out(copy_any.call(&mut store, (0, end + 1, len)));
+        out(copy_any.call(&mut store, (0, 0, -1)));
+        out(fill.call(&mut store, (end + 1, 1)));
+        out(fill_any.call(&mut store, (end + 1, 1, len)));
+        out(fill_any.call(&mut store, (1, 1, -1)));
+        assert!(memory.data(&store) == before, "{len}");
+    }
+}

@@ -7,6 +7,8 @@
 
 use std::ffi::c_void;
 
+use crate::routine::RoutineTable;
+
 /// What a helper takes besides the VMContext, which always comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HelperParam {
@@ -131,6 +133,8 @@ macro_rules! helpers {
         #[repr(C)]
         pub struct HelperTable {
             $($(#[$doc])* pub $name: *const c_void,)*
+            /// What code calls without a trampoline.
+            pub routines: RoutineTable,
         }
 
         impl Helper {
@@ -170,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_table_has_one_pointer_per_helper() {
-        assert_eq!(size_of::<HelperTable>(), Helper::ALL.len() * 8);
+        assert_eq!(std::mem::offset_of!(HelperTable, routines), Helper::ALL.len() * 8);
         assert_eq!(std::mem::offset_of!(HelperTable, raise), Helper::Raise.offset() as usize);
         let last = Helper::NewEpoch;
         assert_eq!(std::mem::offset_of!(HelperTable, new_epoch), last.offset() as usize);

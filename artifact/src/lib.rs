@@ -22,6 +22,7 @@ pub mod index;
 pub mod module;
 pub mod object;
 pub mod program;
+pub mod routine;
 pub mod section;
 pub mod trap;
 pub mod types;

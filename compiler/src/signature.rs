@@ -3,6 +3,7 @@
 use cranelift_codegen::ir::{self, AbiParam, MemFlagsData, types};
 use cranelift_codegen::isa::CallConv;
 use precast_artifact::helper::{Helper, HelperParam, HelperResult};
+use precast_artifact::routine::Routine;
 use precast_artifact::types::{FuncType, ValType};
 use precast_artifact::vmcontext::ValRaw;
 
@@ -87,4 +88,16 @@ fn helper_params(helper: Helper) -> Vec<AbiParam> {
     std::iter::once(AbiParam::special(POINTER, ir::ArgumentPurpose::VMContext))
         .chain(helper.params().iter().map(param))
         .collect()
+}
+
+/// The signature of a routine of the C library, in the C convention `call_conv` of the target. What it
+/// returns, the first parameter, is of no use.
+pub(crate) fn routine_signature(routine: Routine, call_conv: CallConv) -> ir::Signature {
+    let mut signature = ir::Signature::new(call_conv);
+    let params = match routine {
+        Routine::Move => [POINTER, POINTER, types::I64],
+        Routine::Set => [POINTER, types::I32, types::I64],
+    };
+    signature.params = params.map(AbiParam::new).to_vec();
+    signature
 }

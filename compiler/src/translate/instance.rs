@@ -12,6 +12,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilder;
 use precast_artifact::helper::Helper;
 use precast_artifact::index::{MemoryIndex, TagIndex, TypeIndex};
+use precast_artifact::routine::Routine;
 use precast_artifact::trap::Trap;
 use precast_artifact::types::{self as artifact, FuncType};
 use precast_artifact::vmcontext::{Place, VMContextHeader, VMStoreContext, ValRaw};
@@ -19,7 +20,7 @@ use wasmparser::{HeapType, ValType};
 
 use crate::parsed::ParsedModule;
 use crate::signature::{
-    POINTER, VALUE_ALIGN, VECTOR, helper_signature, value_type, wasm_signature,
+    POINTER, VALUE_ALIGN, VECTOR, helper_signature, routine_signature, value_type, wasm_signature,
 };
 use crate::symbol::Symbol;
 
@@ -62,6 +63,7 @@ pub(super) struct Relaxed<'a> {
 pub(super) struct Links {
     functions: FxHashMap<Symbol, FuncRef>,
     signatures: FxHashMap<TypeIndex, SigRef>,
+    routine_signatures: FxHashMap<Routine, SigRef>,
     memory_flags: FxHashMap<MemoryIndex, MemFlags>,
     invariants: FxHashMap<(Value, i32), Value>,
     last_invariant: Option<Inst>,
@@ -94,10 +96,18 @@ impl<'a> Instance<'a> {
         builder: &mut FunctionBuilder<'_>,
         links: &'a mut Links,
     ) -> Instance<'a> {
-        let Links { functions, signatures, memory_flags, invariants, last_invariant, values_slot } =
-            links;
+        let Links {
+            functions,
+            signatures,
+            routine_signatures,
+            memory_flags,
+            invariants,
+            last_invariant,
+            values_slot,
+        } = links;
         functions.clear();
         signatures.clear();
+        routine_signatures.clear();
         memory_flags.clear();
         invariants.clear();
         *last_invariant = None;
@@ -270,6 +280,20 @@ impl<'a> Instance<'a> {
             .functions
             .entry(symbol)
             .or_insert_with(|| import_function(func, symbol, signature))
+    }
+
+    /// The signature of a routine of the C library.
+    pub(super) fn routine_signature(
+        &mut self,
+        func: &mut ir::Function,
+        routine: Routine,
+    ) -> SigRef {
+        let call_conv = self.relaxed.isa.default_call_conv();
+        *self
+            .links
+            .routine_signatures
+            .entry(routine)
+            .or_insert_with(|| func.import_signature(routine_signature(routine, call_conv)))
     }
 
     /// The trampoline to a helper.

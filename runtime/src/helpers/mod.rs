@@ -18,6 +18,7 @@ use std::ptr::NonNull;
 
 use precast_artifact::for_each_helper;
 use precast_artifact::helper::{FAILED, HelperTable};
+use precast_artifact::routine::RoutineTable;
 use precast_artifact::vmcontext::{VMFuncRef, ValRaw};
 
 use crate::error::{ModuleError, Result};
@@ -199,6 +200,10 @@ macro_rules! shims {
 
         static TABLE: Table = Table(HelperTable {
             $($name: shims::$name as *const c_void,)*
+            routines: RoutineTable {
+                r#move: libc::memmove as *const c_void,
+                set: libc::memset as *const c_void,
+            },
         });
     };
 }

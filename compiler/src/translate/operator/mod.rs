@@ -17,7 +17,8 @@ use super::body::Body;
 use super::interrupts;
 use super::ops::calls::CallKind;
 use super::ops::{
-    atomic, bulk, calls, control, exceptions, memory, numeric, reference, table, variable, wide,
+    atomic, bulk, bytes, calls, control, exceptions, memory, numeric, reference, table, variable,
+    wide,
 };
 
 /// An operator of a proposal that is not translated. Validation refuses those first.
@@ -132,8 +133,8 @@ fn translate(body: &mut Body<'_>, operator: &Operator<'_>) -> Result<(), Unsuppo
 
         Op::MemoryInit { data_index, mem } => bulk::memory_init(body, data_index, mem),
         Op::DataDrop { data_index } => bulk::data_drop(body, data_index),
-        Op::MemoryCopy { dst_mem, src_mem } => bulk::memory_copy(body, dst_mem, src_mem),
-        Op::MemoryFill { mem } => bulk::memory_fill(body, mem),
+        Op::MemoryCopy { dst_mem, src_mem } => bytes::copy(body, dst_mem, src_mem),
+        Op::MemoryFill { mem } => bytes::fill(body, mem),
         Op::TableInit { elem_index, table } => bulk::table_init(body, elem_index, table),
         Op::ElemDrop { elem_index } => bulk::elem_drop(body, elem_index),
         Op::TableCopy { dst_table, src_table } => bulk::table_copy(body, dst_table, src_table),

@@ -134,7 +134,7 @@ impl Memory {
                 body.ins().trapnz(outside, trap_code(Trap::MemoryOutOfBounds));
             }
         }
-        let flags = body.instance.memory_flags(body.builder.func, self.index);
+        let flags = self.flags(body);
         Some(Address { base, offset: Offset32::new(offset), flags })
     }
 
@@ -171,6 +171,30 @@ impl Memory {
                 body.ins().uadd_overflow_trap(index, offset, trap_code(Trap::MemoryOutOfBounds))
             }
         }
+    }
+
+    /// A pointer to the first of `len` bytes at `index`, all of which are inside; both are extended to 64 bits.
+    pub(super) fn range(self, body: &mut Body<'_>, index: Value, len: Value) -> Value {
+        let trap = trap_code(Trap::MemoryOutOfBounds);
+        let end = match self.width() {
+            Width::Bits32 => body.ins().iadd(index, len),
+            Width::Bits64 => body.ins().uadd_overflow_trap(index, len, trap),
+        };
+        let length = self.length(body);
+        let outside = body.ins().icmp(IntCC::UnsignedGreaterThan, end, length);
+        body.ins().trapnz(outside, trap);
+        let base = self.base(body);
+        body.ins().iadd(base, index)
+    }
+
+    /// The flags of accesses to it.
+    pub(super) fn flags(self, body: &mut Body<'_>) -> MemFlags {
+        body.instance.memory_flags(body.builder.func, self.index)
+    }
+
+    /// Whether several threads can have it.
+    pub(super) fn is_shared(self) -> bool {
+        self.plan.ty.shared
     }
 
     /// The check for an access that ends `end` bytes behind `index`; `None` when no index is

@@ -1,4 +1,4 @@
-//! Operators on ranges of memories and tables, and on segments. Helpers do the work.
+//! Operators on ranges of tables, and on segments. Helpers do the work.
 
 use precast_artifact::helper::Helper;
 
@@ -20,28 +20,6 @@ pub(in crate::translate) fn memory_init(body: &mut Body<'_>, data: u32, memory: 
 pub(in crate::translate) fn data_drop(body: &mut Body<'_>, data: u32) {
     let args = [body.const32(data)];
     call_helper_for_effect(body, Helper::DataDrop, &args);
-}
-
-/// `memory.copy`.
-pub(in crate::translate) fn memory_copy(body: &mut Body<'_>, dst_memory: u32, src_memory: u32) {
-    let dst_width = Memory::new(body, dst_memory).width();
-    let src_width = Memory::new(body, src_memory).width();
-    let (dst, src, len) = body.values.pop3();
-    let dst = body.extend_index(dst, dst_width);
-    let src = body.extend_index(src, src_width);
-    let len = body.extend_index(len, narrower(dst_width, src_width));
-    let args = [body.const32(dst_memory), dst, body.const32(src_memory), src, len];
-    call_helper_for_effect(body, Helper::MemoryCopy, &args);
-}
-
-/// `memory.fill`.
-pub(in crate::translate) fn memory_fill(body: &mut Body<'_>, memory: u32) {
-    let width = Memory::new(body, memory).width();
-    let (dst, value, len) = body.values.pop3();
-    let dst = body.extend_index(dst, width);
-    let len = body.extend_index(len, width);
-    let args = [body.const32(memory), dst, value, len];
-    call_helper_for_effect(body, Helper::MemoryFill, &args);
 }
 
 /// `table.init`.
@@ -82,6 +60,6 @@ pub(in crate::translate) fn table_fill(body: &mut Body<'_>, index: u32) {
 }
 
 /// The width of the length of a copy.
-fn narrower(a: Width, b: Width) -> Width {
+pub(super) fn narrower(a: Width, b: Width) -> Width {
     if a == Width::Bits32 { a } else { b }
 }

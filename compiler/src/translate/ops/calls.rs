@@ -6,15 +6,17 @@ use cranelift_codegen::ir::{
     BlockArg, BlockCall, ExceptionTableData, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef,
     Type, Value, types,
 };
-use precast_artifact::helper::Helper;
+use precast_artifact::helper::{Helper, HelperTable};
 use precast_artifact::index::{FuncIndex, TableIndex, TypeIndex};
+use precast_artifact::routine::Routine;
 use precast_artifact::trap::Trap;
-use precast_artifact::vmcontext::{FUNC_REF_READ, VMFuncRef, VMFunctionImport};
+use precast_artifact::vmcontext::{FUNC_REF_READ, VMContextHeader, VMFuncRef, VMFunctionImport};
 use smallvec::SmallVec;
 
 use crate::signature::POINTER;
 use crate::symbol::Symbol;
 use crate::translate::body::Body;
+use crate::translate::instance::Location;
 use crate::translate::regions::invariant;
 use crate::trap::trap_code;
 
@@ -150,6 +152,16 @@ fn call_helper_inst(body: &mut Body<'_>, helper: Helper, args: &[Value]) -> Inst
 
 fn helper_args(body: &Body<'_>, args: &[Value]) -> SmallVec<[Value; 8]> {
     std::iter::once(body.instance.vmctx()).chain(args.iter().copied()).collect()
+}
+
+/// Calls a routine of the C library, with its address from the helpers' table.
+pub(super) fn call_routine(body: &mut Body<'_>, routine: Routine, args: &[Value]) {
+    let helpers = body.instance.location(offset_of!(VMContextHeader, helpers) as u32);
+    let base = body.instance.invariant(&mut body.builder, POINTER, helpers);
+    let offset = offset_of!(HelperTable, routines) as i32 + routine.offset() as i32;
+    let code = body.instance.invariant(&mut body.builder, POINTER, Location { base, offset });
+    let signature = body.instance.routine_signature(body.builder.func, routine);
+    body.ins().call_indirect(signature, code, args);
 }
 
 /// Calls a helper that throws, with `args` after the VMContext, and nothing after it is reached.

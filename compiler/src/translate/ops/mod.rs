@@ -3,6 +3,7 @@
 
 pub(super) mod atomic;
 pub(super) mod bulk;
+pub(super) mod bytes;
 pub(super) mod calls;
 pub(super) mod control;
 pub(super) mod exceptions;
