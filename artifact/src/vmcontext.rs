@@ -223,6 +223,7 @@ macro_rules! val_raw {
         impl ValRaw {
             $(
                 #[doc = concat!("Holds ", $what, ".")]
+                #[inline]
                 pub fn $from(value: $ty) -> ValRaw {
                     let mut raw = [0; 16];
                     raw[..size_of::<$ty>()].copy_from_slice(&value.to_le_bytes());
@@ -230,6 +231,7 @@ macro_rules! val_raw {
                 }
 
                 #[doc = concat!("Reads ", $what, ".")]
+                #[inline]
                 pub fn $to(self) -> $ty {
                     let mut bytes = [0; size_of::<$ty>()];
                     bytes.copy_from_slice(&self.0[..size_of::<$ty>()]);

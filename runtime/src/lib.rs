@@ -76,9 +76,9 @@ pub use global::Global;
 pub type Rooted<T> = T;
 
 pub use heap::{ExternRef, Handle, OwnedRooted, RootScope};
-pub use instance::{Export, Extern, Instance};
+pub use instance::{Export, Extern, Instance, InstancePre};
 pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
-pub use linker::{InstancePre, Linker};
+pub use linker::Linker;
 pub use memory::{
     GuestRange, Memory, MemoryAccessError, MemoryView, OutOfBounds, SharedMemory, WaitResult,
 };

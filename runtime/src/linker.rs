@@ -9,7 +9,7 @@ use precast_artifact::module::Import;
 use crate::engine::Engine;
 use crate::error::{Error, LinkError, Result};
 use crate::func::{Caller, Func, HostFunc, HostFuncOf, IntoFunc, dynamic};
-use crate::instance::{Extern, Instance};
+use crate::instance::{Extern, Given, Instance, InstancePre};
 use crate::module::Module;
 use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreInner};
 use crate::types::{ExternType, FuncType, ImportType, describe_entity};
@@ -35,12 +35,6 @@ pub struct Linker<T> {
     engine: Engine,
     names: HashMap<Arc<str>, HashMap<Arc<str>, Definition<T>>>,
     allow_shadowing: bool,
-}
-
-/// A module whose imports a [`Linker`] has looked up.
-pub struct InstancePre<T> {
-    module: Module,
-    imports: Arc<[Definition<T>]>,
 }
 
 enum Definition<T> {
@@ -104,6 +98,10 @@ impl<T: 'static> Linker<T> {
     /// # Errors
     ///
     /// When the name is defined already.
+    ///
+    /// # Panics
+    ///
+    /// When the type belongs to another engine than the linker.
     pub fn func_new(
         &mut self,
         module: &str,
@@ -111,6 +109,8 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
+        let same = Engine::same(ty.engine(), &self.engine);
+        assert!(same, "the function's type belongs to another engine than the linker");
         self.insert(module, name, Definition::Host(Arc::new(dynamic(ty, func))))
     }
 
@@ -226,22 +226,28 @@ impl<T: 'static> Linker<T> {
     /// When a definition belongs to another store.
     pub fn instantiate(
         &self,
-        mut store: impl AsContextMut<Data = T>,
+        store: impl AsContextMut<Data = T>,
         module: &Module,
     ) -> Result<Instance> {
-        let StoreContextMut(store) = store.as_context_mut();
-        let imports = self.resolve(module, |definition| definition.in_store(store))?;
-        Instance::new(StoreContextMut(store), module, &imports)
+        self.instantiate_pre(module)?.instantiate(store)
     }
 
     /// Looks the imports of a module up, to make many instances of it.
     ///
     /// # Errors
     ///
-    /// When an import is not defined.
+    /// When an import is not defined, or is not what a function of the host is, or the module
+    /// belongs to another engine.
     pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
-        let imports = self.resolve(module, Definition::clone)?;
-        Ok(InstancePre { module: module.clone(), imports: imports.into() })
+        let given = |import: &Import| {
+            let definition = self.definition(&import.module, &import.name);
+            match definition.ok_or_else(|| unknown(module, import))? {
+                Definition::Extern(item) => Ok(Given::Extern(item)),
+                Definition::Host(func) => Ok(Given::Host(func)),
+            }
+        };
+        let given: Vec<_> = module.info().imports.iter().map(given).collect::<Result<_>>()?;
+        InstancePre::new(&self.engine, module, &given)
     }
 
     /// What is defined under a name.
@@ -264,19 +270,6 @@ impl<T: 'static> Linker<T> {
         self.get(store, import.module(), import.name())
     }
 
-    fn resolve<D>(
-        &self,
-        module: &Module,
-        mut take: impl FnMut(&Definition<T>) -> D,
-    ) -> Result<Vec<D>> {
-        let imports = module.info().imports.iter();
-        let resolve = |import: &Import| {
-            let definition = self.definition(&import.module, &import.name);
-            definition.map(&mut take).ok_or_else(|| unknown(module, import))
-        };
-        imports.map(resolve).collect()
-    }
-
     fn definition(&self, module: &str, name: &str) -> Option<&Definition<T>> {
         self.names.get(module)?.get(name)
     }
@@ -292,30 +285,6 @@ impl<T: 'static> Linker<T> {
         }
         names.insert(name.into(), definition);
         Ok(self)
-    }
-}
-
-impl<T: 'static> InstancePre<T> {
-    /// The module.
-    pub fn module(&self) -> &Module {
-        &self.module
-    }
-
-    /// Makes an instance.
-    ///
-    /// # Errors
-    ///
-    /// As [`Instance::new`].
-    ///
-    /// # Panics
-    ///
-    /// When a definition belongs to another store.
-    pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
-        let StoreContextMut(store) = store.as_context_mut();
-        store.opaque.host_functions.reserve(self.imports.len());
-        let imports: Vec<_> =
-            self.imports.iter().map(|definition| definition.in_store(store)).collect();
-        Instance::new(StoreContextMut(store), &self.module, &imports)
     }
 }
 
@@ -347,12 +316,6 @@ impl<T> Clone for Linker<T> {
     }
 }
 
-impl<T> Clone for InstancePre<T> {
-    fn clone(&self) -> Self {
-        InstancePre { module: self.module.clone(), imports: self.imports.clone() }
-    }
-}
-
 impl<T> Clone for Definition<T> {
     fn clone(&self) -> Self {
         match self {
@@ -365,11 +328,5 @@ impl<T> Clone for Definition<T> {
 impl<T> fmt::Debug for Linker<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Linker").field("modules", &self.names.keys()).finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Debug for InstancePre<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InstancePre").field("module", &self.module).finish_non_exhaustive()
     }
 }

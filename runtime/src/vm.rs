@@ -18,7 +18,8 @@ use precast_artifact::index::{
 };
 use precast_artifact::vmcontext::{
     Place, VMCONTEXT_MAGIC, VMContextHeader, VMFuncRef, VMFunctionImport, VMGlobalDefinition,
-    VMMemoryDefinition, VMOffsets, VMTableDefinition, VMTagDefinition, ValRaw,
+    VMHOST_MAGIC, VMMemoryDefinition, VMOffsets, VMStoreContext, VMTableDefinition,
+    VMTagDefinition, ValRaw,
 };
 
 use crate::store::{InstanceId, Shared};
@@ -118,17 +119,20 @@ impl VmTag {
 }
 
 impl VmFunc {
+    #[inline]
     pub(crate) fn get(self) -> VMFuncRef {
         // SAFETY: the target is alive and initialized by the promise of `new`.
         unsafe { self.0.read() }
     }
 
+    #[inline]
     pub(crate) fn type_index(self) -> u32 {
         // SAFETY: as above.
         unsafe { (*self.0.as_ptr()).type_id }
     }
 
     /// Whether wasm can call it: see `VMFuncRef::code`.
+    #[inline]
     pub(crate) fn has_code(self) -> bool {
         // SAFETY: as above.
         unsafe { !(*self.0.as_ptr()).code.is_null() }
@@ -144,11 +148,13 @@ impl VmFunc {
     /// # Safety
     ///
     /// The pointer must come from the store's own wasm code, tables or globals.
+    #[inline]
     pub(crate) unsafe fn from_raw(pointer: u64) -> Option<VmFunc> {
         NonNull::new(std::ptr::with_exposed_provenance_mut(pointer as usize)).map(VmFunc)
     }
 
     /// The form that function references have in a `ValRaw` and in tables.
+    #[inline]
     pub(crate) fn to_raw(self) -> u64 {
         self.0.as_ptr().expose_provenance() as u64
     }
@@ -196,6 +202,17 @@ impl VmContext {
     pub(crate) fn set_imported_function(&mut self, index: FuncIndex, import: VMFunctionImport) {
         // SAFETY: `at` checked the bounds.
         unsafe { self.at(self.offsets.imported_function(index)).write(import) }
+    }
+
+    /// Sets all imported functions. Those that are zeros are set one by one before the VMContext is
+    /// used.
+    pub(crate) fn set_imported_functions(&mut self, imports: &[VMFunctionImport]) {
+        let Some(last) = (imports.len() as u32).checked_sub(1) else { return };
+        let first = self.at::<VMFunctionImport>(self.offsets.imported_function(FuncIndex(0)));
+        self.at::<VMFunctionImport>(self.offsets.imported_function(FuncIndex(last)));
+        // SAFETY: `at` checked the bounds of the first and the last one, between which the others
+        // lie; nobody else knows the VMContext yet.
+        unsafe { first.as_ptr().copy_from_nonoverlapping(imports.as_ptr(), imports.len()) }
     }
 
     /// The place of an own memory's definition that is not shared with other threads.
@@ -320,12 +337,13 @@ pub(crate) unsafe fn owner_of(vmctx: *mut c_void) -> (Shared, InstanceId) {
 ///
 /// # Safety
 ///
-/// The pointer is null, or to a VMContext or a `VMHostContext` that is alive.
+/// The pointer is null, or to a VMContext, a `VMHostContext` or a [`VmHostCaller`] that is alive.
+#[inline]
 pub(crate) unsafe fn instance_of(vmctx: *mut c_void) -> Option<InstanceId> {
     if vmctx.is_null() {
         return None;
     }
-    // SAFETY: both kinds of context begin with their magic, and an instance's with the
+    // SAFETY: all kinds of context begin with their magic, and an instance's with the
     // whole header.
     unsafe {
         if *vmctx.cast::<u32>() != VMCONTEXT_MAGIC {
@@ -333,6 +351,33 @@ pub(crate) unsafe fn instance_of(vmctx: *mut c_void) -> Option<InstanceId> {
         }
         Some(InstanceId((*vmctx.cast::<VMContextHeader>()).instance.addr() as u32))
     }
+}
+
+/// What the host passes for the VMContext of a caller when it calls a function itself. It has the
+/// fields that [`VMContextHeader`] begins with.
+#[repr(C)]
+pub(crate) struct VmHostCaller {
+    magic: u32,
+    store: *mut VMStoreContext,
+}
+
+impl VmHostCaller {
+    /// The host as it calls functions of a store.
+    pub(crate) fn new(store: *mut VMStoreContext) -> VmHostCaller {
+        VmHostCaller { magic: VMHOST_MAGIC, store }
+    }
+}
+
+/// The store from which a host function is called, and the instance that calls it unless it is the
+/// host.
+///
+/// # Safety
+///
+/// The pointer is to a VMContext or a [`VmHostCaller`] that is alive.
+#[inline]
+pub(crate) unsafe fn caller_of(caller: *mut c_void) -> (Shared, Option<InstanceId>) {
+    // SAFETY: both have a store that comes from `Shared::as_vm`, at the same place.
+    unsafe { (Shared::from_vm((*caller.cast::<VmHostCaller>()).store), instance_of(caller)) }
 }
 
 /// What `VMContextHeader::instance` holds: the instance's number, not an address.

@@ -10,65 +10,83 @@ use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use precast_artifact::vmcontext::{VMFuncRef, VMHOST_MAGIC, VMHostContext, VMHostFunction, ValRaw};
+use precast_artifact::index::TypeIndex;
+use precast_artifact::types::EntityType;
+use precast_artifact::vmcontext::{
+    VMFuncRef, VMFunctionImport, VMHOST_MAGIC, VMHostContext, VMHostFunction, ValRaw,
+};
 
 use super::caller::Caller;
 use crate::error::Result;
 use crate::module::Module;
-use crate::store::{Shared, StoreInner, StoreOpaque};
+use crate::store::{StoreInner, StoreOpaque};
 use crate::trap::{Failure, record};
-use crate::types::FuncType;
-use crate::vm::{VmFunc, instance_of};
+use crate::types::{Found, FuncType};
+use crate::vm::{VmFunc, caller_of};
 
-/// A function for stores with data of type `T`; not of any store yet.
+/// A function for stores with data of type `T`. It belongs to none of them: where it is called, it
+/// gets the store of whoever calls it.
 pub(crate) struct HostFunc<T> {
     ty: FuncType,
-    body: Arc<dyn AnyBody>,
-    /// The shim of the body casts stores to those of this type.
+    context: Arc<dyn Context>,
+    /// The shim of the context casts stores to those of this type.
     data: PhantomData<fn(T)>,
 }
 
-/// What one function of the host consists of, whatever store calls it.
-struct Body<F> {
-    function: F,
-    shim: VMHostFunction,
-}
-
-trait AnyBody: Send + Sync {
-    fn make_context(self: Arc<Self>, store: Shared, type_id: u32) -> OwnContext;
-}
-
-/// A function of the host in a store: what wasm knows as its VMContext.
+/// What wasm knows as the VMContext of a host function.
 #[repr(C)]
 struct HostContext<F> {
     vm: VMHostContext,
+    function: F,
+}
+
+/// A [`HostContext`], whatever its function is.
+pub(crate) trait Context: Send + Sync {}
+
+impl<F: Send + Sync> Context for HostContext<F> {}
+
+/// A host function with a `VMFuncRef` of its own.
+struct HostFuncRef {
     func_ref: VMFuncRef,
-    store: Shared,
-    body: Arc<Body<F>>,
+    _context: Arc<dyn Context>,
 }
 
-/// A [`HostContext`] that its store owns.
-struct OwnContext {
-    context: NonNull<c_void>,
-    func: VmFunc,
-    drop: unsafe fn(NonNull<c_void>),
+/// Functions of the host as a module imports them: what its instances in all stores are given. Its
+/// pointers lead into itself and into the code of its module, so whoever follows them keeps it.
+pub(crate) struct HostImports {
+    /// For all imported functions, with zeros for those that are not the host's.
+    imports: Box<[VMFunctionImport]>,
+    /// Those that are the host's.
+    _functions: Box<[HostFuncRef]>,
+    _module: Module,
 }
 
-// SAFETY: contexts hold a pointer to the store that owns them and a body that is `Send + Sync`.
-unsafe impl Send for OwnContext {}
+// SAFETY: the pointers are to what the same structure keeps, which nobody changes.
+unsafe impl Send for HostImports {}
 // SAFETY: as above.
-unsafe impl Sync for OwnContext {}
+unsafe impl Sync for HostImports {}
 
 /// The functions of the host in a store.
 #[derive(Default)]
 pub(crate) struct HostFunctions {
-    contexts: Vec<OwnContext>,
-    /// Those that linkers share between stores, by the address of their body, which the context
-    /// keeps alive.
-    by_body: HashMap<usize, VmFunc, BuildHasherDefault<AddressHasher>>,
+    /// What instances were given.
+    imports: Vec<Arc<HostImports>>,
+    /// Those that the host has handles to. They stay where they are.
+    own: Vec<OwnFuncRef>,
+    /// Those that linkers share between stores, by the address of their context, which they keep
+    /// alive.
+    by_context: HashMap<usize, VmFunc, BuildHasherDefault<AddressHasher>>,
     /// Those that were given to wasm before there was a module with their signature.
     without_code: HashSet<VmFunc>,
 }
+
+/// A [`HostFuncRef`] that its store owns, and lets wasm change.
+struct OwnFuncRef(NonNull<HostFuncRef>);
+
+// SAFETY: it belongs to the store that owns this, whose rules decide.
+unsafe impl Send for OwnFuncRef {}
+// SAFETY: as above.
+unsafe impl Sync for OwnFuncRef {}
 
 /// Hashes one address. Nobody chooses those of functions, so nothing stronger is needed.
 #[derive(Default)]
@@ -90,14 +108,6 @@ impl Hasher for AddressHasher {
     }
 }
 
-impl HostFunctions {
-    /// Makes room for so many more functions.
-    pub(crate) fn reserve(&mut self, more: usize) {
-        self.contexts.reserve(more);
-        self.by_body.reserve(more);
-    }
-}
-
 impl<T: 'static> HostFunc<T> {
     /// A function whose shim is `shim`.
     ///
@@ -109,55 +119,105 @@ impl<T: 'static> HostFunc<T> {
         function: F,
         shim: VMHostFunction,
     ) -> HostFunc<T> {
-        HostFunc { ty, body: Arc::new(Body { function, shim }), data: PhantomData }
+        let vm = VMHostContext { magic: VMHOST_MAGIC, function: shim };
+        HostFunc { ty, context: Arc::new(HostContext { vm, function }), data: PhantomData }
     }
 
     pub(crate) fn ty(&self) -> &FuncType {
         &self.ty
     }
 
-    /// The function in a store; the same one each time.
+    /// What it is for an import.
+    pub(crate) fn found(&self) -> Found {
+        Found { ty: EntityType::Func(TypeIndex(self.ty.id())), bounds: None }
+    }
+
+    /// The function in a store, for handles of the host; the same one each time.
     pub(crate) fn in_store(&self, store: &mut StoreInner<T>) -> VmFunc {
-        let store = &mut store.opaque;
-        let body = Arc::as_ptr(&self.body).addr();
-        if let Some(&func) = store.host_functions.by_body.get(&body) {
-            return func;
-        }
-        let context = self.body.clone().make_context(store.shared(), self.ty.id());
-        let func = context.func;
-        store.host_functions.contexts.push(context);
-        store.host_functions.by_body.insert(body, func);
-        func
+        let functions = &mut store.opaque.host_functions;
+        let context = Arc::as_ptr(&self.context).addr();
+        *functions.by_context.entry(context).or_insert_with(|| {
+            let own = OwnFuncRef::new(HostFuncRef::new(self, std::ptr::null()));
+            let func = own.func();
+            functions.own.push(own);
+            func
+        })
     }
 }
 
-impl<F: Send + Sync + 'static> AnyBody for Body<F> {
-    fn make_context(self: Arc<Self>, store: Shared, type_id: u32) -> OwnContext {
-        unsafe fn free<F>(context: NonNull<c_void>) {
-            // SAFETY: made by `Box::into_raw` below, with the same `F`.
-            drop(unsafe { Box::from_raw(context.as_ptr().cast::<HostContext<F>>()) })
-        }
-        let (code, entry) = (std::ptr::null(), std::ptr::null());
-        let context = Box::into_raw(Box::new(HostContext {
-            vm: VMHostContext { magic: VMHOST_MAGIC, function: self.shim },
-            func_ref: VMFuncRef { code, entry, vmctx: std::ptr::null_mut(), type_id },
-            store,
-            body: self,
-        }));
-        // SAFETY: the context is alive until the store drops it.
-        let func = unsafe {
-            (*context).func_ref.vmctx = context.cast();
-            VmFunc::new(NonNull::new_unchecked(&raw mut (*context).func_ref))
-        };
-        let context = NonNull::new(context.cast()).expect("boxes are not null");
-        OwnContext { context, func, drop: free::<F> }
+impl HostFuncRef {
+    fn new<T>(func: &HostFunc<T>, code: *const c_void) -> HostFuncRef {
+        let context = func.context.clone();
+        // Wasm passes it on and looks at nothing in it; the shim only reads it.
+        let vmctx = Arc::as_ptr(&context).cast::<c_void>().cast_mut();
+        let func_ref = VMFuncRef { code, entry: std::ptr::null(), vmctx, type_id: func.ty.id() };
+        HostFuncRef { func_ref, _context: context }
     }
 }
 
-impl Drop for OwnContext {
+impl OwnFuncRef {
+    fn new(func: HostFuncRef) -> OwnFuncRef {
+        OwnFuncRef(NonNull::from(Box::leak(Box::new(func))))
+    }
+
+    fn func(&self) -> VmFunc {
+        // SAFETY: it is initialized, and the store keeps it where it is.
+        unsafe { VmFunc::new(NonNull::new_unchecked(&raw mut (*self.0.as_ptr()).func_ref)) }
+    }
+}
+
+impl Drop for OwnFuncRef {
     fn drop(&mut self) {
-        // SAFETY: `drop` was made for this context; its store is going.
-        unsafe { (self.drop)(self.context) }
+        // SAFETY: leaked from a box in `new`; its store is going.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) })
+    }
+}
+
+impl HostImports {
+    /// What instances of `module` are given whose imported functions are these, with the exits
+    /// that take wasm of the module to them. `None` are those that are not the host's.
+    ///
+    /// # Safety
+    ///
+    /// The types of the functions must fit the module's imports, and only instances in stores of
+    /// `T` may be given this.
+    pub(crate) unsafe fn new<T: 'static>(
+        module: &Module,
+        given: &[Option<(&HostFunc<T>, *const c_void)>],
+    ) -> HostImports {
+        let functions = given.iter().flatten();
+        let functions: Box<[HostFuncRef]> =
+            functions.map(|(func, exit)| HostFuncRef::new(func, *exit)).collect();
+        let mut refs = functions.iter();
+        let nothing = VMFunctionImport {
+            code: std::ptr::null(),
+            vmctx: std::ptr::null_mut(),
+            func_ref: std::ptr::null_mut(),
+        };
+        let imports = given.iter().map(|given| match given.and_then(|_| refs.next()) {
+            Some(HostFuncRef { func_ref, .. }) => VMFunctionImport {
+                code: func_ref.code,
+                vmctx: func_ref.vmctx,
+                func_ref: std::ptr::from_ref(func_ref).cast_mut(),
+            },
+            None => nothing,
+        });
+        HostImports { imports: imports.collect(), _functions: functions, _module: module.clone() }
+    }
+
+    /// For all imported functions, with zeros for those that are not the host's.
+    pub(crate) fn imports(&self) -> &[VMFunctionImport] {
+        &self.imports
+    }
+}
+
+impl HostFunctions {
+    /// Keeps what an instance is given as long as the store.
+    pub(crate) fn keep(&mut self, imports: &Arc<HostImports>) {
+        // Instances of one module tend to be made in a row.
+        if !self.imports.iter().rev().any(|known| Arc::ptr_eq(known, imports)) {
+            self.imports.push(imports.clone());
+        }
     }
 }
 
@@ -198,25 +258,28 @@ impl StoreOpaque {
 ///
 /// # Safety
 ///
-/// `callee` must be a context that `HostFunc::<T>::new` made with a function of type `F`, in a store
-/// that was entered, and `caller` null or the VMContext of the instance that calls.
+/// `callee` must be a context that `HostFunc::<T>::new` made with a function of type `F`, and `caller`
+/// the VMContext of an instance in a store of `T` that was entered, or what such a store has in
+/// place of one.
 #[inline]
 pub(super) unsafe fn call<T: 'static, F>(
     callee: *mut c_void,
     caller: *mut c_void,
     run: impl FnOnce(&F, Caller<'_, T>) -> Result<()>,
 ) -> bool {
-    // SAFETY: the caller promises the type; the store keeps the context while it is entered.
-    let context = unsafe { &*callee.cast::<HostContext<F>>() };
+    // SAFETY: the caller promises the type; the store keeps the context while it is entered, and
+    // everything shares it.
+    let function = unsafe { &(*callee.cast::<HostContext<F>>()).function };
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
-        let store = context.store.current().expect("host functions run in an entered store");
-        // SAFETY: a `HostFunc<T>` is only put into stores of `T`, and whoever entered wasm lent
-        // the store to it until it returns. The instance is alive while it calls.
-        let (store, instance) =
-            unsafe { (store.cast::<StoreInner<T>>().as_mut(), instance_of(caller)) };
+        // SAFETY: the caller is alive while it calls.
+        let (shared, instance) = unsafe { caller_of(caller) };
+        let store = shared.current().expect("host functions run in an entered store");
+        // SAFETY: the caller promises a store of `T`, and whoever entered wasm lent it to the
+        // function until it returns.
+        let store = unsafe { store.cast::<StoreInner<T>>().as_mut() };
         let height = store.opaque.roots.height();
         let scope = Scope { store, height };
-        run(&context.body.function, Caller::new(&mut *scope.store, instance))
+        run(function, Caller::new(&mut *scope.store, instance))
     }));
     match outcome {
         Ok(Ok(())) => true,

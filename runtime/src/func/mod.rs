@@ -21,7 +21,7 @@ use precast_artifact::vmcontext::{VMEntry, VMFuncRef, VMHostContext, ValRaw};
 use smallvec::SmallVec;
 
 pub use caller::Caller;
-pub(crate) use host::{HostFunc, HostFunctions};
+pub(crate) use host::{HostFunc, HostFunctions, HostImports};
 pub use typed::TypedFunc;
 #[doc(hidden)]
 pub use values::ValueStore;
@@ -196,7 +196,7 @@ pub(crate) unsafe fn invoke<T: 'static>(
     let VMFuncRef { code, entry, vmctx, type_id: _ } = func;
     let shared = store.opaque.shared();
     let store: &mut dyn VmStore = store;
-    let nobody = std::ptr::null_mut();
+    let caller = shared.host_caller();
     // SAFETY: the store is lent to the call and not used until it returns. Host functions
     // have no entry trampoline, catch panics, and begin with a `VMHostContext`; all others
     // have the entry trampoline of their signature. The caller promises the values.
@@ -204,10 +204,10 @@ pub(crate) unsafe fn invoke<T: 'static>(
         trap::enter(NonNull::from(store), shared, || {
             if entry.is_null() {
                 let host = vmctx.cast::<VMHostContext>();
-                ((*host).function)(vmctx, nobody, values, len)
+                ((*host).function)(vmctx, caller, values, len)
             } else {
                 let entry = std::mem::transmute::<*const c_void, VMEntry>(entry);
-                entry(code, vmctx, nobody, values, len)
+                entry(code, vmctx, caller, values, len)
             }
         })
     }

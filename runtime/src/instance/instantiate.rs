@@ -7,8 +7,9 @@ use precast_artifact::trap::Trap;
 use precast_artifact::types::EntityType;
 use precast_artifact::vmcontext::{VMCONTEXT_MAGIC, VMContextHeader, VMFunctionImport};
 
-use super::{Extern, InstanceData, const_expr, imports};
-use crate::error::{Error, LimitError, ModuleError, Result};
+use super::imports::{self, Imports};
+use super::{DAMAGED, Extern, InstanceData, const_expr};
+use crate::error::{Error, LimitError, Result};
 use crate::func::{Func, invoke};
 use crate::global::GlobalData;
 use crate::helpers;
@@ -25,7 +26,7 @@ use crate::vm::{VmContext, instance_word};
 pub(super) fn instantiate<T: 'static>(
     store: &mut StoreInner<T>,
     module: &Module,
-    imports: &[Extern],
+    imports: Imports<'_>,
 ) -> Result<InstanceId> {
     imports::check(&store.opaque, module, imports)?;
     let id = build(store, module, imports)?;
@@ -39,11 +40,9 @@ pub(super) fn instantiate<T: 'static>(
     Ok(id)
 }
 
-const DAMAGED: ModuleError = ModuleError::Damaged("it refers to items that it does not have");
-
 /// Makes everything that the instance owns, with globals and initial contents but without
 /// segments.
-fn build(store: &mut dyn VmStore, module: &Module, imports: &[Extern]) -> Result<InstanceId> {
+fn build(store: &mut dyn VmStore, module: &Module, imports: Imports<'_>) -> Result<InstanceId> {
     let (opaque, limiter) = store.parts();
     let count = opaque.instances.len();
     check_count(limiter, "instances", |limiter| limiter.instances(), count, 1)?;
@@ -105,46 +104,58 @@ fn build(store: &mut dyn VmStore, module: &Module, imports: &[Extern]) -> Result
 fn set_imports(
     store: &mut StoreOpaque,
     instance: &mut InstanceData,
-    imports: &[Extern],
+    imports: Imports<'_>,
 ) -> Result<()> {
     let InstanceData { module, vmctx, memories, tables, globals, tags, .. } = instance;
-    let mut functions = 0..;
-    for (import, given) in module.info().imports.iter().zip(imports) {
-        match (given, &import.ty) {
-            (&Extern::Func(func), EntityType::Func(ty)) => {
-                let index = FuncIndex(functions.next().ok_or(DAMAGED)?);
-                vmctx.set_imported_function(index, function_import(store, module, func, *ty)?);
+    if let Imports::Prepared { functions, .. } = imports {
+        vmctx.set_imported_functions(functions.imports());
+        store.host_functions.keep(functions);
+    }
+    let mut functions = 0;
+    for (import, given) in imports.each(module) {
+        if let EntityType::Func(ty) = import.ty {
+            let index = FuncIndex(functions);
+            functions += 1;
+            match given {
+                Some(&Extern::Func(func)) => {
+                    vmctx.set_imported_function(index, function_import(store, module, func, ty)?);
+                }
+                Some(_) => return Err(DAMAGED.into()),
+                None => {}
             }
-            (Extern::Memory(memory), _) => {
+            continue;
+        }
+        match given.ok_or(DAMAGED)? {
+            Extern::Memory(memory) => {
                 let id = memory.id(store);
                 let index = MemoryIndex(memories.len() as u32);
                 vmctx.set_memory(index, store.memories[id].definition());
                 memories.push(id);
             }
-            (Extern::SharedMemory(memory), _) => {
+            Extern::SharedMemory(memory) => {
                 let memory = MemoryData::from_shared(memory.clone());
                 vmctx.set_memory(MemoryIndex(memories.len() as u32), memory.definition());
                 memories.push(store.memories.push(memory));
             }
-            (Extern::Table(table), _) => {
+            Extern::Table(table) => {
                 let id = table.id(store);
                 let index = TableIndex(tables.len() as u32);
                 vmctx.set_imported_table(index, store.tables[id].definition());
                 tables.push(id);
             }
-            (Extern::Global(global), _) => {
+            Extern::Global(global) => {
                 let id = global.id(store);
                 let index = GlobalIndex(globals.len() as u32);
                 vmctx.set_imported_global(index, store.globals[id].definition());
                 globals.push(id);
             }
-            (Extern::Tag(tag), _) => {
+            Extern::Tag(tag) => {
                 let id = tag.id(store);
                 let index = TagIndex(tags.len() as u32);
                 vmctx.set_imported_tag(index, store.tags[id].definition());
                 tags.push(id);
             }
-            (Extern::Func(_), _) => return Err(DAMAGED.into()),
+            Extern::Func(_) => return Err(DAMAGED.into()),
         }
     }
     Ok(())

@@ -4,22 +4,29 @@ pub(crate) mod const_expr;
 mod data;
 mod imports;
 mod instantiate;
+mod pre;
 
 pub(crate) use data::InstanceData;
+pub(crate) use pre::Given;
+pub use pre::InstancePre;
 
 use precast_artifact::module::ExportItem;
 
-use crate::error::{Result, TypeError};
+use self::imports::Imports;
+use crate::error::{ModuleError, Result, TypeError};
 use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
 use crate::global::Global;
 use crate::memory::{Memory, SharedMemory};
 use crate::module::Module;
 use crate::store::{
-    AsContext, AsContextMut, InstanceId, StoreContext, StoreContextMut, StoreId, StoreOpaque,
+    AsContext, AsContextMut, InstanceId, StoreContext, StoreContextMut, StoreId, StoreInner,
+    StoreOpaque,
 };
 use crate::table::Table;
 use crate::tag::Tag;
 use crate::types::{ExternType, Found};
+
+const DAMAGED: ModuleError = ModuleError::Damaged("it refers to items that it does not have");
 
 /// A handle to an instance of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +73,14 @@ impl Instance {
         imports: &[Extern],
     ) -> Result<Instance> {
         let StoreContextMut(store) = store.as_context_mut();
+        Instance::with_imports(store, module, Imports::Externs(imports))
+    }
+
+    fn with_imports<T: 'static>(
+        store: &mut StoreInner<T>,
+        module: &Module,
+        imports: Imports<'_>,
+    ) -> Result<Instance> {
         let id = instantiate::instantiate(store, module, imports)?;
         Ok(Instance { store: store.opaque.id(), id })
     }

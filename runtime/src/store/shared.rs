@@ -1,6 +1,7 @@
 //! The part of a store that generated code and host functions reach by pointer.
 #![allow(unsafe_code)] // The memory is shared with generated code.
 
+use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
@@ -8,12 +9,15 @@ use precast_artifact::vmcontext::VMStoreContext;
 use precast_config::RuntimeSettings;
 
 use super::VmStore;
+use crate::vm::VmHostCaller;
 
 /// What a store has in a place of its own, for as long as it lives.
 #[repr(C)]
 struct StoreShared {
     /// First, so that `VMContextHeader::store` points to both.
     vm: VMStoreContext,
+    /// What calls of the host pass for the VMContext of their caller.
+    host_caller: VmHostCaller,
     /// The store, as whoever entered wasm last has borrowed it. Host functions and helpers borrow
     /// it on from there, so that no two exclusive references to it are ever in use.
     current: Option<NonNull<dyn VmStore>>,
@@ -64,9 +68,18 @@ impl Shared {
             epoch_deadline: 0,
             epoch,
         };
-        let shared =
-            StoreShared { vm, current: None, max_wasm_stack, backtrace_frames, fuel_reserve: 0 };
-        Shared(NonNull::from(Box::leak(Box::new(shared))))
+        let shared = StoreShared {
+            vm,
+            host_caller: VmHostCaller::new(std::ptr::null_mut()),
+            current: None,
+            max_wasm_stack,
+            backtrace_frames,
+            fuel_reserve: 0,
+        };
+        let shared = Shared(NonNull::from(Box::leak(Box::new(shared))));
+        // SAFETY: it was just made.
+        unsafe { (*shared.0.as_ptr()).host_caller = VmHostCaller::new(shared.as_vm()) };
+        shared
     }
 
     /// # Safety
@@ -82,25 +95,37 @@ impl Shared {
     /// # Safety
     ///
     /// The pointer comes from the header of a VMContext that is alive.
+    #[inline]
     pub(crate) unsafe fn from_vm(vm: *mut VMStoreContext) -> Shared {
         // SAFETY: headers are only ever given what `as_vm` returned.
         Shared(unsafe { NonNull::new_unchecked(vm.cast()) })
     }
 
+    #[inline]
     pub(crate) fn as_vm(self) -> *mut VMStoreContext {
         self.0.as_ptr().cast()
     }
 
+    /// What calls of the host pass for the VMContext of their caller.
+    #[inline]
+    pub(crate) fn host_caller(self) -> *mut c_void {
+        // SAFETY: as in `current`; only the address is taken.
+        unsafe { (&raw mut (*self.0.as_ptr()).host_caller).cast() }
+    }
+
+    #[inline]
     pub(crate) fn current(self) -> Option<NonNull<dyn VmStore>> {
         // SAFETY: alive while its store is, see the type.
         unsafe { (*self.0.as_ptr()).current }
     }
 
+    #[inline]
     pub(crate) fn set_current(self, store: Option<NonNull<dyn VmStore>>) {
         // SAFETY: as above.
         unsafe { (*self.0.as_ptr()).current = store }
     }
 
+    #[inline]
     pub(crate) fn max_wasm_stack(self) -> usize {
         // SAFETY: as above.
         unsafe { (*self.0.as_ptr()).max_wasm_stack }
@@ -111,6 +136,7 @@ impl Shared {
         unsafe { (*self.0.as_ptr()).backtrace_frames }
     }
 
+    #[inline]
     pub(crate) fn registers(self) -> Registers {
         // SAFETY: as above.
         let VMStoreContext {
@@ -137,6 +163,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(crate) fn set_registers(self, registers: Registers) {
         // SAFETY: as above.
         let vm = unsafe { &mut (*self.0.as_ptr()).vm };
@@ -212,6 +239,7 @@ impl Shared {
         unsafe { (*self.0.as_ptr()).vm.epoch_deadline = epoch }
     }
 
+    #[inline]
     pub(crate) fn set_stack_limit(self, limit: usize) {
         // SAFETY: as above.
         unsafe { (*self.0.as_ptr()).vm.stack_limit = limit }
