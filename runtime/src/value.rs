@@ -117,6 +117,7 @@ impl Val {
 
     /// The raw form of a value that must be of type `ty`. Before code gets it, a reference must be
     /// put on the heap's list.
+    #[inline]
     pub(crate) fn to_raw(self, store: &mut StoreOpaque, ty: raw::ValType) -> Result<ValRaw> {
         Ok(match (self, ty) {
             (Val::I32(value), raw::ValType::I32) => ValRaw::i32(value),
@@ -139,6 +140,7 @@ impl Val {
     /// # Safety
     ///
     /// It must be a value of this type that comes from the same store.
+    #[inline]
     pub(crate) unsafe fn from_raw(store: &mut StoreOpaque, ty: raw::ValType, value: ValRaw) -> Val {
         match ty {
             raw::ValType::I32 => Val::I32(value.get_i32()),

@@ -174,7 +174,7 @@ impl Func {
             wrap::store_values(&mut store.opaque, &ty.params, params, values.as_mut_ptr())?;
             invoke(store, func.get(), values.as_mut_ptr(), values.len())?;
             let loaded = wrap::load_values(&mut store.opaque, &ty.results, values.as_mut_ptr());
-            results.copy_from_slice(&loaded);
+            results.iter_mut().zip(loaded).for_each(|(result, value)| *result = value);
         }
         Ok(())
     }

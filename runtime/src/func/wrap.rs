@@ -105,6 +105,8 @@ into_func! {
 /// A closure whose type is known only at run time.
 struct Dynamic<F> {
     ty: FuncType,
+    /// What the results are before the function sets them: zeros and nulls.
+    results: Box<[Val]>,
     function: F,
 }
 
@@ -117,7 +119,9 @@ pub(crate) fn dynamic<T: 'static>(
     where
         F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     {
-        let dynamic = Dynamic { ty: ty.clone(), function };
+        let default = |ty: ValType| Val::default_for_ty(&ty).unwrap_or(Val::FuncRef(None));
+        let results = ty.results().map(default).collect();
+        let dynamic = Dynamic { ty: ty.clone(), results, function };
         // SAFETY: the shim is for this type and closure.
         unsafe { HostFunc::new(ty, dynamic, dynamic_shim::<T, F>) }
     }
@@ -137,37 +141,46 @@ where
     unsafe {
         call::<T, Dynamic<F>>(callee, caller, |dynamic, mut caller| {
             let ty = dynamic.ty.raw();
-            let params = load_values(&mut caller.store().opaque, &ty.params, values);
+            let count = ty.params.len() + dynamic.results.len();
+            let (mut few, mut many) = ([Val::I32(0); 8], Vec::new());
+            let list = match few.get_mut(..count) {
+                Some(few) => few,
+                None => {
+                    many.resize(count, Val::I32(0));
+                    &mut many[..]
+                }
+            };
+            let (params, results) = list.split_at_mut(ty.params.len());
+            let loaded = load_values(&mut caller.store().opaque, &ty.params, values);
+            params.iter_mut().zip(loaded).for_each(|(param, value)| *param = value);
+            results.iter_mut().zip(&dynamic.results).for_each(|(result, zero)| *result = *zero);
             caller.store().opaque.safe_point();
-            let mut results: Vec<Val> = dynamic
-                .ty
-                .results()
-                .map(|ty| Val::default_for_ty(&ty).unwrap_or(Val::FuncRef(None)))
-                .collect();
-            (dynamic.function)(caller.reborrow(), &params, &mut results)?;
-            store_values(&mut caller.store().opaque, &ty.results, &results, values)
+            (dynamic.function)(caller.reborrow(), params, results)?;
+            store_values(&mut caller.store().opaque, &ty.results, results, values)
         })
     }
 }
 
 /// # Safety
 ///
-/// Values of these types and this store must be there.
+/// Values of these types and this store must be there, as long as the iterator is used.
+#[inline]
 pub(super) unsafe fn load_values(
     store: &mut StoreOpaque,
     types: &[raw::ValType],
     values: Values,
-) -> Vec<Val> {
-    let load = |(i, &ty)| {
+) -> impl Iterator<Item = Val> {
+    let load = move |(i, &ty)| {
         // SAFETY: the caller promises a value of the type there.
         unsafe { Val::from_raw(&mut *store, ty, values.add(i).read()) }
     };
-    types.iter().enumerate().map(load).collect()
+    types.iter().enumerate().map(load)
 }
 
 /// # Safety
 ///
 /// There must be room for values of these types.
+#[inline]
 pub(super) unsafe fn store_values(
     store: &mut StoreOpaque,
     types: &[raw::ValType],

@@ -40,8 +40,13 @@ impl StoreOpaque {
     #[inline]
     pub(crate) fn safe_point(&mut self) {
         if self.heap.is_stressed() {
-            drop(self.collect());
+            self.collect_now();
         }
+    }
+
+    #[cold]
+    fn collect_now(&mut self) {
+        drop(self.collect());
     }
 
     /// Takes objects off the list of those that code holds references to, unless it does.

@@ -195,16 +195,15 @@ impl StoreOpaque {
     #[inline]
     pub(crate) fn end_scope(&mut self, height: usize) {
         if self.roots.height() > height {
-            drop(self.release_scope(height));
+            self.release_scope(height);
         }
     }
 
-    fn release_scope(&mut self, height: usize) -> Garbage {
+    fn release_scope(&mut self, height: usize) {
         let mut garbage = Garbage::new();
         while let Some(reference) = self.roots.pop(height) {
             garbage.extend(self.heap.release(reference));
         }
-        garbage
     }
 
     /// Lets go of what nobody owns any more.
