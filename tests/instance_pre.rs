@@ -1,12 +1,9 @@
 //! Instances whose imports were looked up and checked before.
 #![cfg(all(feature = "compiler", feature = "wat"))]
 
-mod instances;
-
-use instances::module;
 use precast::{
-    Caller, Engine, Func, LinkError, Linker, Memory, MemoryType, Ref, RefType, Store, Table,
-    TableType,
+    Caller, Engine, Func, LinkError, Linker, Memory, MemoryType, Module, Ref, RefType, Store,
+    Table, TableType,
 };
 
 /// Counts in the store's data, and returns the sum.
@@ -28,7 +25,7 @@ fn functions_of_the_host_get_the_store_that_calls_them() {
         (export "count" (func $count))
         (func (export "twice") (param i32) (result i32)
             (drop (call $count (local.get 0))) (call $count (local.get 0))))"#;
-    let pre = counting(&engine).instantiate_pre(&module(&engine, text)).unwrap();
+    let pre = counting(&engine).instantiate_pre(&Module::new(&engine, text).unwrap()).unwrap();
     let mut stores = [Store::new(&engine, 100), Store::new(&engine, 1)];
     let mut functions = Vec::new();
     for store in &mut stores {
@@ -50,7 +47,7 @@ fn a_host_function_that_calls_another_store_comes_back_to_its_own() {
     let engine = Engine::default();
     let text = r#"(module (import "host" "count" (func $count (param i32) (result i32)))
         (func (export "f") (param i32) (result i32) (call $count (local.get 0))))"#;
-    let inner = counting(&engine).instantiate_pre(&module(&engine, text)).unwrap();
+    let inner = counting(&engine).instantiate_pre(&Module::new(&engine, text).unwrap()).unwrap();
     let mut linker = Linker::<u32>::new(&engine);
     linker
         .func_wrap("host", "count", move |mut caller: Caller<'_, u32>, more: u32| {
@@ -62,7 +59,7 @@ fn a_host_function_that_calls_another_store_comes_back_to_its_own() {
         })
         .unwrap();
     let mut store = Store::new(&engine, 10);
-    let instance = linker.instantiate(&mut store, &module(&engine, text)).unwrap();
+    let instance = linker.instantiate(&mut store, &Module::new(&engine, text).unwrap()).unwrap();
     let f = instance.get_typed_func::<u32, u32>(&mut store, "f").unwrap();
     assert_eq!(f.call(&mut store, 1).unwrap(), 1001 + 11);
     assert_eq!(f.call(&mut store, 1).unwrap(), 1001 + 12);
@@ -80,7 +77,7 @@ fn functions_outlive_the_linker_and_what_it_prepared() {
         let text = r#"(module (import "host" "count" (func $count (param i32) (result i32)))
             (import "host" "table" (table 1 funcref))
             (elem (i32.const 0) $count))"#;
-        let pre = linker.instantiate_pre(&module(&engine, text)).unwrap();
+        let pre = linker.instantiate_pre(&Module::new(&engine, text).unwrap()).unwrap();
         pre.instantiate(&mut store).unwrap();
     }
     // Neither the linker nor the handle to the module is there any more.
@@ -90,7 +87,7 @@ fn functions_outlive_the_linker_and_what_it_prepared() {
         (type $count (func (param i32) (result i32)))
         (func (export "f") (param i32) (result i32)
             (call_indirect (type $count) (local.get 0) (i32.const 0))))"#;
-    let instance = linker.instantiate(&mut store, &module(&engine, text)).unwrap();
+    let instance = linker.instantiate(&mut store, &Module::new(&engine, text).unwrap()).unwrap();
     let f = instance.get_typed_func::<u32, u32>(&mut store, "f").unwrap();
     assert_eq!(f.call(&mut store, 3).unwrap(), 3);
     let Some(Ref::Func(Some(func))) = table.get(&mut store, 0) else { panic!("a function") };
@@ -113,7 +110,7 @@ fn functions_of_the_host_and_imports_of_stores_mix() {
         (import "host" "zero" (func $zero (result i32)))
         (func (export "f") (param i32)
             (i32.store (call $zero) (call $double (call $count (local.get 0))))))"#;
-    let pre = linker.instantiate_pre(&module(&engine, text)).unwrap();
+    let pre = linker.instantiate_pre(&Module::new(&engine, text).unwrap()).unwrap();
     for sum in [3, 6] {
         let instance = pre.instantiate(&mut store).unwrap();
         let f = instance.get_typed_func::<u32, ()>(&mut store, "f").unwrap();
@@ -123,7 +120,7 @@ fn functions_of_the_host_and_imports_of_stores_mix() {
     // What belongs to a store is checked with each instance.
     let text = r#"(module (import "host" "count" (func (param i32) (result i32)))
         (import "host" "memory" (memory 2)))"#;
-    let pre = linker.instantiate_pre(&module(&engine, text)).unwrap();
+    let pre = linker.instantiate_pre(&Module::new(&engine, text).unwrap()).unwrap();
     let error = pre.instantiate(&mut store).unwrap_err();
     assert!(error.to_string().contains("expected memory 2, found memory 1"), "{error}");
     memory.grow(&mut store, 1).unwrap();
@@ -136,16 +133,16 @@ fn a_function_of_another_type_is_refused_before_there_is_a_store() {
     let linker = counting(&engine);
     for import in ["(func (param i32))", "(memory 1)", "(func (param i64) (result i32))"] {
         let text = format!(r#"(module (import "host" "count" {import}))"#);
-        let error = linker.instantiate_pre(&module(&engine, &text)).unwrap_err();
+        let error = linker.instantiate_pre(&Module::new(&engine, &text).unwrap()).unwrap_err();
         assert!(
             matches!(error.downcast_ref(), Some(LinkError::Incompatible { .. })),
             "{import}: {error}"
         );
     }
     let other = Engine::default();
-    let error = linker.instantiate_pre(&module(&other, "(module)")).unwrap_err();
+    let error = linker.instantiate_pre(&Module::new(&other, "(module)").unwrap()).unwrap_err();
     assert_eq!(error.downcast_ref(), Some(&LinkError::OtherEngine));
-    let pre = linker.instantiate_pre(&module(&engine, "(module)")).unwrap();
+    let pre = linker.instantiate_pre(&Module::new(&engine, "(module)").unwrap()).unwrap();
     let error = pre.instantiate(Store::new(&other, 0)).unwrap_err();
     assert_eq!(error.downcast_ref(), Some(&LinkError::OtherEngine));
 }
