@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::error::CacheError;
+use crate::functions;
 use crate::inventory::{self, Forms, Inventory};
 use crate::key::{Difference, Key, KeyParts, WASM_PART};
 use crate::packed::{Metadata, Packed};
@@ -66,6 +67,12 @@ pub struct Usage {
     pub hot_disk: u64,
     /// Space on disk of the compressed ones, in bytes.
     pub packed_disk: u64,
+    /// How many files with compiled functions there are.
+    pub function_packs: usize,
+    /// How many functions they have.
+    pub functions: usize,
+    /// Space on disk of these, in bytes.
+    pub functions_disk: u64,
     /// Space on disk of what is no entry: records, damaged and temporary files, in bytes.
     pub other_disk: u64,
 }
@@ -81,6 +88,14 @@ pub struct Explanation {
     /// Other entries of the same module, and what is different there: first what is wanted, then what
     /// the entry has. The most similar one comes first.
     pub others: Vec<(Record, Vec<Difference>)>,
+}
+
+impl Usage {
+    /// Space on disk of everything, in bytes.
+    pub fn disk(&self) -> u64 {
+        let parts = [self.hot_disk, self.packed_disk, self.functions_disk, self.other_disk];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
 }
 
 impl Record {
@@ -146,6 +161,11 @@ impl Cache {
                     usage.hot_entries += usize::from(forms.hot.is_some());
                     usage.hot_disk += forms.hot.map_or(0, |facts| facts.disk);
                     usage.packed_disk += forms.packed.map_or(0, |facts| facts.disk);
+                }
+                for pack in functions::packs(&root).map_err(&listing)? {
+                    usage.function_packs += 1;
+                    usage.functions += functions::count(&root, &pack.name);
+                    usage.functions_disk += pack.facts.disk;
                 }
                 usage.other_disk = inventory::other_disk(&root).map_err(&listing)?;
             }

@@ -144,6 +144,17 @@ pub enum Warning {
         /// What is wrong with it.
         damage: Damage,
     },
+    /// Compiled functions could not be kept.
+    #[error("the compiled functions are not kept: {0}")]
+    FunctionsNotKept(io::Error),
+    /// A file with compiled functions was damaged. They count as not there.
+    #[error("the compiled functions in {} are damaged: {damage}", path.display())]
+    DamagedFunctions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        damage: Damage,
+    },
     /// Another process did not finish compiling the same module.
     #[error("another process holds the compilation of this module for more than {0:?}")]
     LockTimeout(Duration),

@@ -3,11 +3,12 @@
 //! One process at a time does it, and none in the way of a run. What is removed loses its name
 //! only: whoever has it open or mapped keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
 use crate::error::CacheError;
+use crate::functions::{self, PackFile};
 use crate::inventory::{self, Forms, Inventory};
 use crate::layer::{LOCKS, QUARANTINE, STAT};
 use crate::lock::{Lock, NoLock};
@@ -33,6 +34,8 @@ pub struct Swept {
     pub demoted: usize,
     /// Entries that are gone.
     pub evicted: usize,
+    /// Files with compiled functions that are gone.
+    pub packs: usize,
     /// Left-over temporary files, locks and damaged files that are gone.
     pub leftovers: usize,
     /// Records of files that are gone.
@@ -45,6 +48,7 @@ pub struct Swept {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budgets {
     pub(crate) hot: u64,
+    pub(crate) functions: u64,
     pub(crate) total: u64,
     pub(crate) min_free: u64,
     pub(crate) max_unused: Duration,
@@ -79,9 +83,7 @@ impl Cache {
     pub(crate) fn free_up(&self, needed: u64) -> Result<(), CacheError> {
         let (usage, Some(root)) = (self.usage()?, self.open_to_change()?) else { return Ok(()) };
         let free = root.free_space().map_err(CacheError::system("measure the disk"))?;
-        let ours =
-            usage.hot_disk.saturating_add(usage.packed_disk).saturating_add(usage.other_disk);
-        if free.saturating_add(ours) >= needed {
+        if free.saturating_add(usage.disk()) >= needed {
             self.sweep(Budgets { min_free: needed, ..self.budgets() })?;
         }
         Ok(())
@@ -91,6 +93,7 @@ impl Cache {
         let settings = &self.settings;
         Budgets {
             hot: settings.hot_budget,
+            functions: settings.functions_budget,
             total: settings.total_budget,
             min_free: settings.min_free,
             max_unused: settings.max_unused,
@@ -121,18 +124,22 @@ struct Sweep<'r> {
     system: Option<&'r Root>,
     budgets: Budgets,
     entries: BTreeMap<Key, Forms>,
+    /// The files with compiled functions, the one that was not used for longest first.
+    packs: VecDeque<PackFile>,
     swept: Swept,
 }
 
 impl<'r> Sweep<'r> {
     fn new(root: &'r Root, system: Option<&'r Root>, budgets: Budgets) -> io::Result<Self> {
         let entries = Inventory::of(root)?.entries;
-        Ok(Sweep { root, system, budgets, entries, swept: Swept::default() })
+        let packs = functions::packs(root)?.into();
+        Ok(Sweep { root, system, budgets, entries, packs, swept: Swept::default() })
     }
 
     fn run(mut self) -> io::Result<Swept> {
         self.leftovers()?;
         self.unused();
+        self.functions_budget();
         self.hot_budget();
         self.total_budget()?;
         self.min_free()?;
@@ -172,6 +179,33 @@ impl<'r> Sweep<'r> {
         }
     }
 
+    fn functions_budget(&mut self) {
+        let limit = self.budgets.max_unused;
+        let old = |pack: &PackFile| pack.facts.modified.age().is_some_and(|age| age > limit);
+        while self.packs.front().is_some_and(old) {
+            self.remove_pack();
+        }
+        if self.functions_disk() > self.budgets.functions {
+            while self.functions_disk() > goal(self.budgets.functions) {
+                self.remove_pack();
+            }
+        }
+        for pack in self.packs.iter().filter(|pack| pack.facts.modified.age().is_none()) {
+            let _ = self.root.touch(&pack.name, Time::now());
+        }
+    }
+
+    fn functions_disk(&self) -> u64 {
+        self.packs.iter().fold(0, |sum, pack| sum.saturating_add(pack.facts.disk))
+    }
+
+    /// Removes the pack that was not used for longest, and returns what it took on disk, in bytes.
+    fn remove_pack(&mut self) -> Option<u64> {
+        let PackFile { name, facts } = self.packs.pop_front()?;
+        self.swept.packs += usize::from(self.remove(&name, &facts));
+        Some(facts.disk)
+    }
+
     fn hot_budget(&mut self) {
         let hot = |forms: &Forms| forms.hot.map_or(0, |facts| facts.disk);
         let mut used: u64 = self.entries.values().map(hot).sum();
@@ -189,7 +223,8 @@ impl<'r> Sweep<'r> {
 
     fn total_budget(&mut self) -> io::Result<()> {
         let other = inventory::other_disk(self.root)?;
-        let mut used = self.entries.values().map(Forms::disk).sum::<u64>().saturating_add(other);
+        let mut used = self.entries.values().map(Forms::disk).sum::<u64>();
+        used = used.saturating_add(other).saturating_add(self.functions_disk());
         if used <= self.budgets.total {
             return Ok(());
         }
@@ -199,6 +234,12 @@ impl<'r> Sweep<'r> {
                 used = used.saturating_sub(facts.disk);
                 self.swept.leftovers += 1;
             }
+        }
+        // Then functions: without them, a compilation takes longer, but no run compiles.
+        while used > goal(self.budgets.total)
+            && let Some(freed) = self.remove_pack()
+        {
+            used = used.saturating_sub(freed);
         }
         for key in self.by_last_use() {
             if used <= goal(self.budgets.total) {
@@ -211,7 +252,8 @@ impl<'r> Sweep<'r> {
     }
 
     fn min_free(&mut self) -> io::Result<()> {
-        // First what can be had back from the packed form, then the rest.
+        // First what is good for compilations only, then what can be had back from the packed form.
+        while self.root.free_space()? < self.budgets.min_free && self.remove_pack().is_some() {}
         for key in self.by_last_use() {
             if self.root.free_space()? >= self.budgets.min_free {
                 return Ok(());

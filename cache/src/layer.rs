@@ -13,6 +13,7 @@ use crate::{Key, Tier};
 const HOME: &str = "precast";
 const VERSION: &str = "v1";
 
+pub(crate) const FUNCTIONS: &str = "functions";
 pub(crate) const STAT: &str = "stat";
 pub(crate) const LOCKS: &str = "locks";
 pub(crate) const TMP: &str = "tmp";
@@ -80,7 +81,9 @@ impl Layer {
         builder.recursive(true).mode(0o700).create(&self.path).map_err(refused)?;
         let root = Root::open(&self.path).map_err(refused)?;
         self.check(&root.facts().map_err(refused)?)?;
-        for folder in [Tier::Packed.folder(), Tier::Hot.folder(), STAT, LOCKS, TMP, QUARANTINE] {
+        for folder in
+            [Tier::Packed.folder(), Tier::Hot.folder(), FUNCTIONS, STAT, LOCKS, TMP, QUARANTINE]
+        {
             root.create_folder(folder).map_err(refused)?;
         }
         match root.create_new(TAG) {
@@ -132,7 +135,8 @@ mod tests {
         assert!(layer.open().unwrap().is_none());
         layer.create().unwrap();
         let root = layer.create().unwrap();
-        let folders = ["CACHEDIR.TAG", "hot", "locks", "packed", "quarantine", "stat", "tmp"];
+        let folders =
+            ["CACHEDIR.TAG", "functions", "hot", "locks", "packed", "quarantine", "stat", "tmp"];
         assert_eq!(root.list(".").unwrap(), folders);
         assert_eq!(root.facts().unwrap().mode & 0o777, 0o700);
         assert!(layer.open().unwrap().is_some());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::CacheError;
+use crate::functions::{self, PackFile};
 use crate::housekeeping::{Budgets, Swept};
 use crate::inventory::{self, Inventory};
 use crate::layer::{QUARANTINE, STAT};
@@ -38,12 +39,14 @@ impl Cache {
         }
         let rest = self.sweep(Budgets {
             hot: u64::MAX,
+            functions: u64::MAX,
             total: prune.max_size.unwrap_or(u64::MAX),
             min_free: 0,
             max_unused: prune.unused_for.unwrap_or(Duration::MAX),
         })?;
         Ok(rest.map(|rest| Swept {
             evicted: swept.evicted + rest.evicted,
+            packs: swept.packs + rest.packs,
             freed: swept.freed + rest.freed,
             ..rest
         }))
@@ -62,6 +65,9 @@ impl Cache {
         let inventory = Inventory::of(&root).map_err(&clearing)?;
         for (key, forms) in &inventory.entries {
             remove_entry(&root, key, forms, &mut swept);
+        }
+        for pack in functions::packs(&root).map_err(&clearing)? {
+            remove_pack(&root, &pack, &mut swept);
         }
         for temporary in temporary::abandoned(&root).map_err(&clearing)? {
             swept.leftovers += usize::from(root.unlink(&temporary.name).is_ok());
@@ -115,7 +121,23 @@ fn remove_others(root: &Root, build: &CompilerBuild) -> std::io::Result<Swept> {
             }
         }
     }
+    for pack in functions::packs(root)? {
+        match functions::parts(root, &pack.name) {
+            Ok(parts) if wanted.iter().all(|part| parts.contains(part)) => {}
+            Ok(_) | Err(crate::Damage::Version(_)) => remove_pack(root, &pack, &mut swept),
+            Err(_) => {
+                functions::quarantine(root, &pack.name);
+            }
+        }
+    }
     Ok(swept)
+}
+
+fn remove_pack(root: &Root, pack: &PackFile, swept: &mut Swept) {
+    if root.unlink(&pack.name).is_ok() {
+        swept.packs += 1;
+        swept.freed += pack.facts.disk;
+    }
 }
 
 fn remove_entry(root: &Root, key: &Key, forms: &inventory::Forms, swept: &mut Swept) {

@@ -83,6 +83,10 @@ counters! {
     bytes_added
     /// Milliseconds that the served artifacts had taken to compile.
     saved_ms
+    /// Functions of modules that were compiled that were there already.
+    function_hits
+    /// Functions that had to be compiled.
+    function_misses
 }
 
 impl Statistics {
@@ -128,6 +132,11 @@ impl Tally {
     pub(crate) fn put(&self, len: u64) {
         self.puts.fetch_add(1, Ordering::Relaxed);
         self.bytes_added.fetch_add(len, Ordering::Relaxed);
+    }
+
+    pub(crate) fn functions(&self, hits: u64, misses: u64) {
+        self.function_hits.fetch_add(hits, Ordering::Relaxed);
+        self.function_misses.fetch_add(misses, Ordering::Relaxed);
     }
 
     pub(crate) fn damaged(&self) {

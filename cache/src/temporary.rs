@@ -6,6 +6,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,14 +26,14 @@ pub(crate) enum Durability {
 }
 
 /// A file that nobody else sees yet. Removed when it is dropped without being published.
-pub(crate) struct Temporary<'r> {
-    root: &'r Root,
+pub(crate) struct Temporary<R: Deref<Target = Root>> {
+    root: R,
     name: Option<String>,
     file: File,
 }
 
-impl<'r> Temporary<'r> {
-    pub(crate) fn create(root: &'r Root) -> io::Result<Self> {
+impl<R: Deref<Target = Root>> Temporary<R> {
+    pub(crate) fn create(root: R) -> io::Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -41,13 +42,14 @@ impl<'r> Temporary<'r> {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 file => file?,
             };
-            let temporary = Temporary { root, name: Some(name), file };
             // Between the two calls somebody may have taken it for an abandoned one.
-            match temporary.file.try_lock() {
+            match file.try_lock() {
                 Err(TryLockError::WouldBlock) => continue,
-                Ok(()) if Facts::of(&temporary.file)?.links == 0 => continue,
+                Ok(()) if Facts::of(&file)?.links == 0 => continue,
                 // Without locks, age decides.
-                Ok(()) | Err(TryLockError::Error(_)) => return Ok(temporary),
+                Ok(()) | Err(TryLockError::Error(_)) => {
+                    return Ok(Temporary { root, name: Some(name), file });
+                }
             }
         }
     }
@@ -71,7 +73,7 @@ impl<'r> Temporary<'r> {
     }
 }
 
-impl Drop for Temporary<'_> {
+impl<R: Deref<Target = Root>> Drop for Temporary<R> {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
             let _ = self.root.unlink(name);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::error::{CacheError, Damage};
+use crate::functions;
 use crate::hot::Trailer;
 use crate::inventory::{self, Inventory};
 use crate::layer::STAT;
@@ -47,6 +48,8 @@ pub struct Finding {
 pub enum Problem {
     /// The entry is damaged.
     Entry(Key, Tier, Damage),
+    /// A file with compiled functions is damaged.
+    Functions(Damage),
     /// The record of a file is damaged.
     Record,
     /// A process left it half written.
@@ -90,6 +93,15 @@ impl Check<'_> {
             for tier in Tier::ALL {
                 if forms.get(tier).is_some() {
                     self.entry(key, tier);
+                }
+            }
+        }
+        for pack in functions::packs(self.root)? {
+            match functions::check(self.root, &pack.name) {
+                Ok(()) => self.verification.sound += 1,
+                Err(damage) => {
+                    let problem = Problem::Functions(damage);
+                    self.found(&pack.name, problem, |root| functions::quarantine(root, &pack.name));
                 }
             }
         }
@@ -152,6 +164,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Entry(_, tier, damage) => write!(f, "damaged entry ({tier}): {damage}"),
+            Problem::Functions(damage) => write!(f, "damaged compiled functions: {damage}"),
             Problem::Record => write!(f, "damaged record of a file"),
             Problem::Leftover => write!(f, "left over by a process that was ended"),
             Problem::Stray => write!(f, "nothing that belongs there"),

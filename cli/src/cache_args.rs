@@ -18,6 +18,10 @@ pub(crate) struct CacheArgs {
     #[arg(long, conflicts_with = "mode")]
     no_cache: bool,
 
+    /// Neither use nor keep compiled functions: compile a module that changed as a whole
+    #[arg(long)]
+    no_reuse: bool,
+
     #[command(flatten)]
     directory: CacheDirArgs,
 }
@@ -34,13 +38,14 @@ pub(crate) struct CacheDirArgs {
 impl CacheArgs {
     /// Changes what the options ask for.
     pub(crate) fn apply(&self, settings: &mut CacheSettings) {
-        let CacheArgs { mode, no_cache, directory } = self;
+        let CacheArgs { mode, no_cache, no_reuse, directory } = self;
         if let Some(mode) = mode {
             settings.mode = *mode;
         }
         if *no_cache {
             settings.mode = CacheMode::Off;
         }
+        settings.functions &= !no_reuse;
         directory.apply(settings);
     }
 }

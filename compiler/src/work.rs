@@ -20,6 +20,7 @@ use crate::code::{CompiledFunction, Translated};
 use crate::error::FunctionName;
 use crate::listing::Language;
 use crate::parsed::ParsedModule;
+use crate::reuse::{self, Footprints, FunctionStore, TypeDigests};
 use crate::symbol::Symbol;
 use crate::translate::{Environment, FunctionTranslator};
 use crate::{CompileError, trampoline};
@@ -45,13 +46,15 @@ pub struct Schedule<'a> {
     /// Ends the compilation with [`CompileError::Cancelled`], after the functions that are being
     /// compiled, when it becomes true.
     pub cancel: Option<&'a AtomicBool>,
+    /// Where the code of functions comes from that did not change, and where that of others goes.
+    pub functions: Option<&'a dyn FunctionStore>,
 }
 
 impl Default for Schedule<'_> {
     /// One thread for each processor.
     fn default() -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-        Schedule { jobs, progress: None, cancel: None }
+        Schedule { jobs, progress: None, cancel: None, functions: None }
     }
 }
 
@@ -67,7 +70,9 @@ pub(crate) fn compile_all(
     pieces: &[Symbol],
     schedule: &Schedule<'_>,
 ) -> Result<Vec<CompiledFunction>, CompileError> {
-    let queue = Queue::new(environment, pieces, schedule);
+    let types = schedule.functions.map(|_| TypeDigests::new(&environment.module.module.types));
+    let kept = schedule.functions.zip(types.as_ref());
+    let queue = Queue::new(environment, pieces, schedule, kept);
     let jobs = schedule.jobs.min(pieces.len() / PIECES_PER_JOB).max(1);
     run(jobs, &|| queue.work())?;
     queue.finish()
@@ -81,7 +86,7 @@ pub(crate) fn list(
 ) -> Result<Vec<String>, CompileError> {
     let result = Mutex::new(Ok(Vec::new()));
     run_one(&|| {
-        let mut worker = Worker::new(environment);
+        let mut worker = Worker::new(environment, None);
         let list = |&function: &DefinedFuncIndex| {
             let listing = catch_unwind(AssertUnwindSafe(|| worker.list(function, language)));
             listing.unwrap_or_else(|panic| {
@@ -128,9 +133,13 @@ fn run_one(work: &(dyn Fn() + Sync)) -> Result<(), CompileError> {
     })
 }
 
+/// Where the code of functions is kept, and what is in their keys of the module's types.
+type Kept<'a> = (&'a dyn FunctionStore, &'a TypeDigests);
+
 /// The work that is left, and what came of that which is done.
 struct Queue<'a> {
     environment: Environment<'a>,
+    kept: Option<Kept<'a>>,
     pieces: &'a [Symbol],
     /// Positions in `pieces`, largest piece first.
     order: Vec<u32>,
@@ -146,7 +155,12 @@ struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    fn new(environment: Environment<'a>, pieces: &'a [Symbol], schedule: &Schedule<'a>) -> Self {
+    fn new(
+        environment: Environment<'a>,
+        pieces: &'a [Symbol],
+        schedule: &Schedule<'a>,
+        kept: Option<Kept<'a>>,
+    ) -> Self {
         let size = |position: u32| match pieces[position as usize] {
             Symbol::Function(index) => environment.module.bodies[index.as_usize()].range().len(),
             _ => 0,
@@ -155,6 +169,7 @@ impl<'a> Queue<'a> {
         order.sort_by_key(|&position| std::cmp::Reverse(size(position)));
         Queue {
             environment,
+            kept,
             pieces,
             order,
             next: AtomicUsize::new(0),
@@ -170,15 +185,15 @@ impl<'a> Queue<'a> {
 
     /// Compiles until nothing is left, or something failed.
     fn work(&self) {
-        let mut worker = Worker::new(self.environment);
+        let mut worker = Worker::new(self.environment, self.kept);
         while !self.stopped.load(Ordering::Relaxed)
             && !self.is_cancelled()
             && let Some(&position) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed))
         {
             let piece = self.pieces[position as usize];
-            let result = catch_unwind(AssertUnwindSafe(|| worker.compile(piece)));
+            let result = catch_unwind(AssertUnwindSafe(|| worker.piece(piece)));
             let result = result.unwrap_or_else(|panic| {
-                worker = Worker::new(self.environment);
+                worker = Worker::new(self.environment, self.kept);
                 let function = name(piece, self.environment.module);
                 Err(CompileError::Internal { function, message: panic_message(&*panic) })
             });
@@ -269,17 +284,62 @@ struct Worker<'a> {
     translator: FunctionTranslator,
     validator: FuncValidatorAllocations,
     trampolines: FunctionBuilderContext,
+    reuse: Option<Reuse<'a>>,
+}
+
+/// What finds the code of functions again.
+struct Reuse<'a> {
+    kept: Kept<'a>,
+    footprints: Footprints<'a>,
+    record: Vec<u8>,
 }
 
 impl<'a> Worker<'a> {
-    fn new(environment: Environment<'a>) -> Self {
+    fn new(environment: Environment<'a>, kept: Option<Kept<'a>>) -> Self {
+        let reuse = kept.map(|kept| Reuse {
+            kept,
+            footprints: Footprints::new(environment, kept.1),
+            record: Vec::new(),
+        });
         Worker {
             environment,
             context: Context::new(),
             translator: FunctionTranslator::new(),
             validator: FuncValidatorAllocations::default(),
             trampolines: FunctionBuilderContext::new(),
+            reuse,
         }
+    }
+
+    /// The code of a piece: what is kept of it, or newly made.
+    fn piece(&mut self, piece: Symbol) -> Result<CompiledFunction, CompileError> {
+        let (Symbol::Function(index), Some(reuse)) = (piece, &mut self.reuse) else {
+            return self.compile(piece);
+        };
+        // A body without a key is not valid, which is for the translation to say.
+        let Some(key) = reuse.footprints.key(index) else { return self.compile(piece) };
+        let module = self.environment.module;
+        let body = &module.bodies[index.as_usize()];
+        let anchor = reuse.footprints.anchor(index);
+        reuse.record.clear();
+        if reuse.kept.0.get(&key, &mut reuse.record)
+            && let Some(code) = reuse::decode(&reuse.record, &anchor)
+        {
+            let allocations = std::mem::take(&mut self.validator);
+            let mut validator = module.validation(index).into_validator(allocations);
+            validator.validate(body)?;
+            self.validator = validator.into_allocations();
+            return Ok(code);
+        }
+        let code = self.compile(piece)?;
+        if let Some(Reuse { kept: (store, _), footprints, record }) = &mut self.reuse {
+            let anchor = footprints.anchor(index);
+            record.clear();
+            if reuse::encode(&code, &anchor, record).is_some() {
+                store.put(&key, record);
+            }
+        }
+        Ok(code)
     }
 
     fn compile(&mut self, piece: Symbol) -> Result<CompiledFunction, CompileError> {
@@ -291,7 +351,8 @@ impl<'a> Worker<'a> {
         if let Symbol::Function(index) = piece
             && module.bodies[index.as_usize()].range().len() > LARGE_BODY
         {
-            *self = Worker::new(self.environment);
+            let reuse = self.reuse.take();
+            *self = Worker { reuse, ..Worker::new(self.environment, None) };
         }
         Ok(code)
     }

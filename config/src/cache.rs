@@ -26,6 +26,11 @@ section! {
         promotion: Promotion as Choice = Promotion::Put;
         /// The most disk space for uncompressed code.
         hot_budget: u64 as Size = 4 << 30;
+        /// Whether compiled functions are kept as well, so that of a module that changed only what
+        /// changed is compiled.
+        functions: bool as Switch = true;
+        /// The most disk space for compiled functions.
+        functions_budget: u64 as Size = 1 << 30;
         /// The most disk space for everything in the cache.
         total_budget: u64 as Size = 10 << 30;
         /// Disk space that the cache leaves free for others.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use precast_cache::{Cache, Served};
 
+use crate::functions;
 use crate::scene::{artifact, content, parts, serve, settings, wait};
 
 const ROLE: &str = "PRECAST_CACHE_TEST_ROLE";
@@ -28,13 +29,22 @@ pub(crate) enum Role {
     Hang,
     /// Wants many modules in an order of its own, and tidies up in between.
     Churn,
+    /// Adds functions.
+    Keep,
     /// Opens an entry, says so in the directory, and reads it when it is told to.
     Hold,
 }
 
 impl Role {
-    const ALL: [Role; 6] =
-        [Role::Nothing, Role::Serve, Role::Contend, Role::Hang, Role::Churn, Role::Hold];
+    const ALL: [Role; 7] = [
+        Role::Nothing,
+        Role::Serve,
+        Role::Contend,
+        Role::Hang,
+        Role::Churn,
+        Role::Keep,
+        Role::Hold,
+    ];
 }
 
 /// The command that runs a child.
@@ -155,6 +165,7 @@ fn play(role: Role, directory: &Path, number: u32) {
                 }
             }
         }
+        Role::Keep => functions::keep(&cache, number..number + 5),
         Role::Hold => {
             let entry = cache.get(&parts(number).key()).hit().unwrap();
             std::fs::write(note(directory, "held"), "").unwrap();

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use precast_cache::{Problem, Tier};
 
 use crate::child::{self, DONE, Role};
+use crate::functions;
 use crate::scene::{Scene, assert_clean, assert_hit, assert_right_or_missing, repaired, serve};
 
 #[test]
@@ -111,6 +112,34 @@ fn every_step_of_an_addition_can_fail() {
     }
     assert_hit(&cache, 0, Tier::Hot);
     assert_clean(&cache);
+}
+
+#[test]
+fn functions_survive_every_step_of_an_addition_that_kills_or_fails() {
+    child::need_trace();
+    let scene = Scene::new();
+    let cache = scene.cache();
+    functions::keep(&cache, 0..5);
+    let mut number = 10;
+    for step in ["mkdirat", "openat", "flock", "write", "renameat", "unlinkat"] {
+        let elsewhere = Scene::new();
+        functions::keep(&elsewhere.cache(), 0..5);
+        let count = |role| child::count(step, role, elsewhere.path(), 1);
+        for count in count(Role::Nothing) + 1..=count(Role::Keep) {
+            for what in ["signal=SIGKILL", "error=EIO"] {
+                number += 10;
+                let inject = format!("{step}:{what}:when={count}");
+                let child = child::injected(&inject, Role::Keep, scene.path(), number).status();
+                let status = child.unwrap();
+                assert!(status.signal() == Some(9) || status.code() == Some(DONE), "{inject}");
+                functions::assert_right_or_missing(&cache, number..number + 5);
+                assert_only_leftovers(&repaired(&cache));
+            }
+        }
+    }
+    assert!(number > 100, "only {number} steps");
+    let quarantine = std::fs::read_dir(scene.root().join("quarantine")).unwrap();
+    assert_eq!(quarantine.count(), 0);
 }
 
 fn assert_only_leftovers(problems: &[Problem]) {

@@ -8,5 +8,6 @@ mod damage;
 mod directory;
 mod disk;
 mod files;
+mod functions;
 mod kill;
 mod scene;

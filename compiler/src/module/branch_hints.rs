@@ -1,5 +1,7 @@
 //! The custom section that says which way branches usually go.
 
+use std::ops::Range;
+
 use wasmparser::{BinaryReader, BranchHintSectionReader, FunctionBody};
 
 /// Which way a branch usually goes.
@@ -36,6 +38,12 @@ impl BranchHints {
     pub(crate) fn get(&self, offset: u32) -> Option<BranchHint> {
         let position = self.0.binary_search_by_key(&offset, |&(offset, _)| offset).ok()?;
         Some(self.0[position].1)
+    }
+
+    /// What is said about the branches in a range of the module, by their offsets.
+    pub(crate) fn within(&self, range: Range<usize>) -> &[(u32, BranchHint)] {
+        let position = |end: usize| self.0.partition_point(|&(offset, _)| (offset as usize) < end);
+        &self.0[position(range.start)..position(range.end)]
     }
 }
 
@@ -75,6 +83,8 @@ mod tests {
         assert_eq!(hints.get(105), Some(BranchHint::Taken));
         assert_eq!(hints.get(114), Some(BranchHint::Taken));
         assert_eq!(hints.get(104), None);
+        assert_eq!(hints.within(110..120), [(114, BranchHint::Taken)]);
+        assert_eq!(hints.within(100..105).len(), 1);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::body::Body;
 use super::control::FrameKind;
 
 /// How many such calls may be inside of each other.
-const DEPTH: usize = 6;
+pub(crate) const DEPTH: usize = 6;
 /// How many instructions are looked at for a load before it is taken for granted that there is one.
 const LOOK_BACK: usize = 32;
 

@@ -15,7 +15,7 @@ mod body;
 mod control;
 mod extent;
 mod handlers;
-mod inlined;
+pub(crate) mod inlined;
 mod instance;
 mod interrupts;
 mod legacy_tries;

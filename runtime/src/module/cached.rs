@@ -8,10 +8,10 @@ use std::sync::Arc;
 use precast_artifact::description::BuildDescription;
 use precast_artifact::image::{FORMAT_VERSION, Image};
 use precast_cache::{
-    Cache, CompilerBuild, Entry, Explanation, FileLookup, Host, Key, Outcome, Recipe, Served,
-    Stored, Unserved, sha256,
+    Cache, CompilerBuild, Entry, Explanation, FileLookup, Functions, Host, Key, Outcome, Recipe,
+    Served, Stored, Unserved, sha256,
 };
-use precast_compiler::{BUILD_DIGEST, CRANELIFT_VERSION, VERSION};
+use precast_compiler::{BUILD_DIGEST, CRANELIFT_VERSION, FunctionKey, FunctionStore, VERSION};
 use precast_config::{CacheMode, CompilerSettings};
 use precast_loader::{LoadError, Mapped};
 
@@ -159,7 +159,15 @@ fn fetch<T>(
                 false => ControlFlow::Continue(()),
             }
         };
-        let compile = || builder.compile(&wasm);
+        let compile = || {
+            let kept = cache.functions(recipe).map(Kept);
+            let functions = kept.as_ref().map(|kept| kept as &dyn FunctionStore);
+            let artifact = builder.compile_with(&wasm, functions)?;
+            if let Some(Kept(functions)) = kept {
+                functions.publish();
+            }
+            Ok(artifact)
+        };
         cache.compile_once(&parts, &builder.source.name(), on_wait, compile).map_err(unserved)
     };
     for _ in 0..=ATTEMPTS {
@@ -176,6 +184,19 @@ fn fetch<T>(
     }
     let artifact = builder.compile(&wasm)?;
     accept(&mut Code::Compiled { artifact, stored: Stored::Not }, &wasm_sha256)
+}
+
+/// The cache, as the compiler knows it.
+struct Kept<'a>(Functions<'a>);
+
+impl FunctionStore for Kept<'_> {
+    fn get(&self, key: &FunctionKey, record: &mut Vec<u8>) -> bool {
+        self.0.get(&key.0, record)
+    }
+
+    fn put(&self, key: &FunctionKey, record: &[u8]) {
+        self.0.put(&key.0, record);
+    }
 }
 
 /// A file whose times say whether it changed, and what the cache knows of it.

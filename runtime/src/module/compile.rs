@@ -26,7 +26,7 @@ mod with_compiler {
     #[cfg(feature = "cache")]
     use std::sync::atomic::Ordering;
 
-    use precast_compiler::{Progress, Schedule};
+    use precast_compiler::{FunctionStore, Progress, Schedule};
     use precast_loader::Mapped;
 
     use crate::engine::Engine;
@@ -182,12 +182,21 @@ mod with_compiler {
 
         /// Compiles a module, whatever is in the cache.
         pub(in crate::module) fn compile(&self, wasm: &[u8]) -> Result<Vec<u8>> {
+            self.compile_with(wasm, None)
+        }
+
+        /// Compiles a module, except for the functions whose code is kept.
+        pub(in crate::module) fn compile_with(
+            &self,
+            wasm: &[u8],
+            functions: Option<&dyn FunctionStore>,
+        ) -> Result<Vec<u8>> {
             let config = self.engine.config();
             let reporter = self.progress.map(Reporter);
             let progress = reporter.as_ref().map(|reporter| reporter as &dyn Progress);
             let jobs = self.jobs.or(config.runtime_settings().jobs);
             let jobs = jobs.unwrap_or(Schedule::default().jobs);
-            let schedule = Schedule { jobs, progress, cancel: self.cancel };
+            let schedule = Schedule { jobs, progress, cancel: self.cancel, functions };
             let artifact = precast_compiler::compile(wasm, config.compiler_settings(), &schedule)?;
             Ok(artifact.into_bytes())
         }

@@ -30,7 +30,7 @@ impl Clear {
                 ));
             }
             let usage = cache.usage()?;
-            let disk = size(usage.hot_disk + usage.packed_disk + usage.other_disk);
+            let disk = size(usage.disk());
             let path = cache.path().unwrap_or(Path::new("")).display();
             if !ask(&format!("Remove {} entries ({disk}) from {path}?", usage.entries))? {
                 return Err(Error::msg("nothing was removed"));

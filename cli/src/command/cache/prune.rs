@@ -57,11 +57,12 @@ impl Prune {
 
 /// Says what was removed.
 pub(super) fn print_swept(format: Format, swept: &Swept) -> Result<()> {
-    let Swept { demoted, evicted, leftovers, records, freed } = *swept;
+    let Swept { demoted, evicted, packs, leftovers, records, freed } = *swept;
     match format {
         Format::Json => print_json(&json!({
             "removed_entries": evicted,
             "demoted_entries": demoted,
+            "removed_function_packs": packs,
             "removed_leftovers": leftovers,
             "removed_records": records,
             "freed_bytes": freed,

@@ -34,6 +34,9 @@ fn as_json(statistics: &Statistics, usage: &Usage) -> serde_json::Value {
         "hot_entries": usage.hot_entries,
         "hot_disk_bytes": usage.hot_disk,
         "packed_disk_bytes": usage.packed_disk,
+        "function_packs": usage.function_packs,
+        "functions": usage.functions,
+        "functions_disk_bytes": usage.functions_disk,
         "other_disk_bytes": usage.other_disk,
         "hits": statistics.hits(),
         "hot_hits": statistics.hot_hits,
@@ -46,6 +49,8 @@ fn as_json(statistics: &Statistics, usage: &Usage) -> serde_json::Value {
         "bytes_served": statistics.bytes_served,
         "bytes_added": statistics.bytes_added,
         "saved_ms": statistics.saved_ms,
+        "function_hits": statistics.function_hits,
+        "function_misses": statistics.function_misses,
     })
 }
 
@@ -61,8 +66,9 @@ fn rows(statistics: &Statistics, usage: &Usage) -> Vec<[String; 2]> {
         bytes_served,
         bytes_added,
         saved_ms,
+        function_hits,
+        function_misses,
     } = *statistics;
-    let disk = usage.hot_disk + usage.packed_disk + usage.other_disk;
     let rate = match statistics.hit_rate() {
         Some(rate) => format!(" ({:.0} % of look-ups)", rate * 100.0),
         None => String::new(),
@@ -73,10 +79,11 @@ fn rows(statistics: &Statistics, usage: &Usage) -> Vec<[String; 2]> {
         row(
             "on disk",
             format!(
-                "{}: {} hot, {} packed, {} other",
-                size(disk),
+                "{}: {} hot, {} packed, {} functions, {} other",
+                size(usage.disk()),
                 size(usage.hot_disk),
                 size(usage.packed_disk),
+                size(usage.functions_disk),
                 size(usage.other_disk)
             ),
         ),
@@ -89,6 +96,13 @@ fn rows(statistics: &Statistics, usage: &Usage) -> Vec<[String; 2]> {
         row("served", size(bytes_served)),
         row("added", format!("{puts} modules, {}", size(bytes_added))),
         row("damaged", damaged.to_string()),
+        row(
+            "functions",
+            format!(
+                "{} in {} packs; {function_hits} used again, {function_misses} compiled",
+                usage.functions, usage.function_packs
+            ),
+        ),
         row("saved", format!("{} of compiling", duration(Duration::from_millis(saved_ms)))),
     ]
 }
