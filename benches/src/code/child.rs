@@ -32,6 +32,12 @@ pub struct Task {
     /// The module to compile
     #[arg(long, required_if_eq("step", "compile"))]
     wasm: Option<PathBuf>,
+    /// Compile through the cache in this folder
+    #[arg(long, requires = "wasm")]
+    cache: Option<PathBuf>,
+    /// Use and keep functions there
+    #[arg(long, requires = "cache")]
+    functions: bool,
     /// The artifact to write or to run
     #[arg(long)]
     artifact: PathBuf,
@@ -98,11 +104,24 @@ impl Task {
             baseline: setup.cpu == Cpu::Baseline,
             jobs: setup.jobs,
             wasm: None,
+            cache: None,
+            functions: false,
             artifact: artifact.to_owned(),
             report: artifact.with_extension("report"),
             folder: None,
             arguments: Vec::new(),
         }
+    }
+
+    /// Compiles through the cache in a folder, with or without the functions in it. What comes of it is there.
+    pub fn through(&mut self, cache: &Path, functions: bool) {
+        self.cache = Some(cache.to_owned());
+        self.functions = functions;
+    }
+
+    /// Compiles another module.
+    pub fn set_module(&mut self, wasm: &Path) {
+        self.wasm = Some(wasm.to_owned());
     }
 
     /// The command line of this program that does the task, behind these words.
@@ -127,6 +146,12 @@ impl Task {
         command.arg("--artifact").arg(&self.artifact).arg("--report").arg(&self.report);
         if let Some(wasm) = &self.wasm {
             command.arg("--wasm").arg(wasm);
+        }
+        if let Some(cache) = &self.cache {
+            command.arg("--cache").arg(cache);
+        }
+        if self.functions {
+            command.arg("--functions");
         }
         if self.baseline {
             command.arg("--baseline");
@@ -165,6 +190,9 @@ impl Task {
             engine::by_name(&self.engine, Setup { cpu, jobs: self.jobs, ..Setup::default() })?;
         if self.step == Step::Compile {
             let wasm = self.wasm.as_deref().context("no module to compile")?;
+            if let Some(cache) = &self.cache {
+                return self.time(|| engine::warm(cache, self.functions, self.jobs, wasm));
+            }
             return self.time(|| engine.compile(wasm, &self.artifact));
         }
         let program = engine.load(&self.artifact)?;

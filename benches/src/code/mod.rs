@@ -3,6 +3,7 @@
 //! Every measurement is a child process of its own ([`child`]), the same program for each engine, so that memory
 //! and processor time belong to one engine. [`suite`] names the programs.
 
+pub mod change;
 pub mod child;
 pub mod compile;
 pub mod instructions;
@@ -18,6 +19,7 @@ use crate::engine::{self, Cpu, Setup};
 use crate::rounds::Rounds;
 use crate::table::{self, Table};
 use crate::{machine, process, programs};
+use change::Changes;
 use child::Task;
 use compile::Compilations;
 use run::Runs;
@@ -37,6 +39,9 @@ pub struct Options {
     /// Only this engine (repeatable)
     #[arg(long = "engine", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(engine::COMPILERS))]
     engines: Vec<String>,
+    /// Only compile again what has changed a little
+    #[arg(long, conflicts_with_all = ["only_compile", "only_run"])]
+    only_change: bool,
     /// Only compile
     #[arg(long, conflicts_with = "only_run")]
     only_compile: bool,
@@ -63,10 +68,13 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<String> {
     let mut bench = Bench::new(options)?;
     let mut report = format!("{}\n\n", machine::describe());
-    if !options.only_run {
+    if !options.only_run && !options.only_change {
         writeln!(report, "### Compiling\n\n{}", bench.compile()?)?;
     }
-    if !options.only_compile {
+    if !options.only_run && !options.only_compile {
+        writeln!(report, "### Compiling after a change\n\n{}", bench.change()?)?;
+    }
+    if !options.only_compile && !options.only_change {
         writeln!(report, "### Running\n\n{}", bench.run()?)?;
     }
     for skipped in &bench.skipped {
@@ -128,6 +136,22 @@ impl Bench<'_> {
             compilations.measure(rounds, name, &wasm, &engines, self.setup, self.scratch.path())?;
         }
         Ok(compilations.finish())
+    }
+
+    fn change(&mut self) -> Result<Table> {
+        let mut changes = Changes::new();
+        let chosen: Vec<&str> = LARGE.iter().copied().filter(|name| self.chosen(name)).collect();
+        for name in chosen {
+            match programs::module(name) {
+                Ok(wasm) => {
+                    eprintln!("{name}: changing");
+                    let rounds = Rounds { rounds: self.options.large_rounds, warm_up: 0 };
+                    changes.measure(rounds, name, &wasm, self.setup, self.scratch.path())?;
+                }
+                Err(error) => self.skipped.push(format!("{name}: {error:#}")),
+            }
+        }
+        Ok(changes.finish())
     }
 
     /// The engines that can compile a module: each is tried out once.

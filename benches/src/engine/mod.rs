@@ -12,6 +12,9 @@ mod wasmtime;
 
 pub use heap::{ALIVE, Heap, Work};
 
+#[cfg(feature = "precast")]
+pub use precast::warm;
+
 /// An engine with one configuration.
 pub trait Engine {
     /// Its name in the tables and on the command line.

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
+use precast::cache::Cache;
+use precast::settings::CacheSettings;
 use precast::wasi::{DirAccess, I32Exit, WasiCtx};
 use precast::{
-    Collector, Config, CpuChoice, ExternRef, Func, FuncType, Instance, InstancePre, Linker, Module,
-    PoolingAllocationConfig, Store, TypedFunc,
+    CodeBuilder, Collector, Config, CpuChoice, ExternRef, Func, FuncType, Instance, InstancePre,
+    Linker, Module, PoolingAllocationConfig, Store, TypedFunc, Warmed,
 };
 
 use super::{
@@ -50,6 +53,24 @@ pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
         }
     };
     Ok(Box::new(Precast { name, engine: precast::Engine::new(&config).map_err(from)? }))
+}
+
+/// Compiles a module that is not in the cache in a folder, with or without the functions there.
+///
+/// # Errors
+///
+/// When the module is refused, or not kept.
+pub fn warm(cache: &Path, functions: bool, jobs: Option<usize>, wasm: &Path) -> Result<()> {
+    let directory = Some(cache.to_owned());
+    let settings = CacheSettings { directory, functions, ..CacheSettings::default() };
+    let cache = Arc::new(Cache::new(&settings));
+    let mut config = Config::new();
+    config.jobs(jobs).cache(Some(Arc::clone(&cache)));
+    let engine = precast::Engine::new(&config).map_err(from)?;
+    let wasm = crate::programs::map(wasm)?;
+    let warmed = CodeBuilder::binary(&engine, &wasm).warm().map_err(from)?;
+    anyhow::ensure!(warmed == Warmed::Compiled, "{:?}", cache.take_warnings());
+    Ok(())
 }
 
 /// The engine's error as the benches pass it on.
