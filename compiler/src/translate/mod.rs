@@ -53,6 +53,7 @@ use self::extent::Extent;
 use self::inlined::Inlined;
 use self::instance::{Instance, Links};
 use self::interrupts::Interrupts;
+use self::operator::Cast;
 use self::references::References;
 use self::values::ValueStack;
 
@@ -184,12 +185,13 @@ fn translate_operators(
     while !reader.eof() {
         let offset = reader.original_position();
         let operator = reader.read()?;
-        if operator::is_cast(&operator) {
+        let cast = Cast::of(&operator);
+        if cast.is_some() {
             let operand = validator.get_operand_type(0).flatten();
             body.cast_operand = operand.and_then(|ty| ty.as_reference_type());
         }
         validator.op(offset, &operator)?;
-        if operator::is_exact_cast(&operator) {
+        if cast == Some(Cast::Exact) {
             let what = "casts to exact types, of the `custom-descriptors` proposal,";
             return Err(CompileError::Unsupported { what, offset: Some(offset) });
         }

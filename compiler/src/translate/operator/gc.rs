@@ -9,32 +9,31 @@ use crate::translate::body::Body;
 use crate::translate::ops::gc::storage::Extension;
 use crate::translate::ops::gc::{array, array_bulk, cast, structure};
 
-/// Whether an operator asks for the type that its operand has at run time.
-pub(in crate::translate) fn is_cast(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        Operator::RefTestNonNull { .. }
-            | Operator::RefTestNullable { .. }
-            | Operator::RefCastNonNull { .. }
-            | Operator::RefCastNullable { .. }
-            | Operator::BrOnCast { .. }
-            | Operator::BrOnCastFail { .. }
-    )
+/// What an operator asks of the type that its operand has at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::translate) enum Cast {
+    /// Whether it is a type or one of its subtypes.
+    Subtype,
+    /// Whether it is that type and none of its subtypes. The validator accepts it without being asked to.
+    Exact,
 }
 
-/// Whether a cast tells a type from its subtypes, which the validator accepts without being asked to.
-pub(in crate::translate) fn is_exact_cast(operator: &Operator<'_>) -> bool {
-    let is_exact = |ty: HeapType| matches!(ty, HeapType::Exact(_));
-    match *operator {
-        Operator::RefTestNonNull { hty }
-        | Operator::RefTestNullable { hty }
-        | Operator::RefCastNonNull { hty }
-        | Operator::RefCastNullable { hty } => is_exact(hty),
-        Operator::BrOnCast { from_ref_type, to_ref_type, .. }
-        | Operator::BrOnCastFail { from_ref_type, to_ref_type, .. } => {
-            is_exact(from_ref_type.heap_type()) || is_exact(to_ref_type.heap_type())
-        }
-        _ => false,
+impl Cast {
+    /// What `operator` asks, if it is a cast.
+    pub(in crate::translate) fn of(operator: &Operator<'_>) -> Option<Cast> {
+        let is_exact = |ty: HeapType| matches!(ty, HeapType::Exact(_));
+        let exact = match *operator {
+            Operator::RefTestNonNull { hty }
+            | Operator::RefTestNullable { hty }
+            | Operator::RefCastNonNull { hty }
+            | Operator::RefCastNullable { hty } => is_exact(hty),
+            Operator::BrOnCast { from_ref_type, to_ref_type, .. }
+            | Operator::BrOnCastFail { from_ref_type, to_ref_type, .. } => {
+                is_exact(from_ref_type.heap_type()) || is_exact(to_ref_type.heap_type())
+            }
+            _ => return None,
+        };
+        Some(if exact { Cast::Exact } else { Cast::Subtype })
     }
 }
 

@@ -5,7 +5,7 @@
 mod gc;
 mod simd;
 
-pub(super) use self::gc::{is_cast, is_exact_cast};
+pub(super) use self::gc::Cast;
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F64, I8, I16, I32, I64};
