@@ -303,10 +303,11 @@ pub struct PageRun {
 pub struct Signature {
     /// The type.
     pub ty: TypeIndex,
-    /// Host to wasm: a `VMEntry`.
-    pub entry: u32,
-    /// Wasm to host: in the wasm convention, with a `VMHostContext` as callee.
-    pub exit: u32,
+    /// Host to wasm: a `VMEntry`. There is none when no function of the type can get to the host.
+    pub entry: Option<u32>,
+    /// Wasm to host: in the wasm convention, with a `VMHostContext` as callee. There is none when no
+    /// function of the host that has the type can get into the module.
+    pub exit: Option<u32>,
 }
 
 impl Bounds {

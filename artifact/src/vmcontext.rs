@@ -263,19 +263,20 @@ pub enum Place {
 
 /// The offsets of the arrays of a module's VMContext, in bytes from its start.
 ///
-/// They stand in the order of the fields. Imported entities are pointers to the exporter's
-/// definitions; own ones are definitions in place.
+/// They stand in the order of the fields. What code uses most comes first: instructions have shorter
+/// forms for offsets below 128. Imported entities are pointers to the exporter's definitions; own
+/// ones are definitions in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VMOffsets {
-    imported_functions: u32,
-    imported_tables: u32,
+    memories: u32,
+    globals: u32,
+    tables: u32,
     memory_pointers: u32,
     imported_globals: u32,
+    imported_tables: u32,
     imported_tags: u32,
-    memories: u32,
-    tables: u32,
-    globals: u32,
     tags: u32,
+    imported_functions: u32,
     func_refs: u32,
     size: u32,
     num_imported_memories: u32,
@@ -309,24 +310,24 @@ impl VMOffsets {
         };
         const POINTER: usize = size_of::<*const c_void>();
         Ok(VMOffsets {
-            imported_functions: array(imported.functions.into(), size_of::<VMFunctionImport>())?,
-            imported_tables: array(imported.tables.into(), POINTER)?,
-            memory_pointers: array(module.memories.len() as u64, POINTER)?,
-            imported_globals: array(imported.globals.into(), POINTER)?,
-            imported_tags: array(imported.tags.into(), POINTER)?,
             memories: array(
                 own(module.memories.len(), imported.memories),
                 size_of::<VMMemoryDefinition>(),
-            )?,
-            tables: array(
-                own(module.tables.len(), imported.tables),
-                size_of::<VMTableDefinition>(),
             )?,
             globals: array(
                 own(module.globals.len(), imported.globals),
                 size_of::<VMGlobalDefinition>(),
             )?,
+            tables: array(
+                own(module.tables.len(), imported.tables),
+                size_of::<VMTableDefinition>(),
+            )?,
+            memory_pointers: array(module.memories.len() as u64, POINTER)?,
+            imported_globals: array(imported.globals.into(), POINTER)?,
+            imported_tables: array(imported.tables.into(), POINTER)?,
+            imported_tags: array(imported.tags.into(), POINTER)?,
             tags: array(own(module.tags.len(), imported.tags), POINTER)?,
+            imported_functions: array(imported.functions.into(), size_of::<VMFunctionImport>())?,
             func_refs: array(module.func_refs.into(), size_of::<VMFuncRef>())?,
             size: array(0, 16)?,
             num_imported_memories: imported.memories,

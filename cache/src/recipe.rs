@@ -72,6 +72,7 @@ impl Recipe {
             memory_reservation,
             memory_guard,
             memory_image_limit,
+            strip,
             // Finds faults of the compiler; the code is the same with it.
             verify_ir: _,
         } = settings;
@@ -88,6 +89,7 @@ impl Recipe {
             Part::new("memory-reservation", memory_reservation.to_string()),
             Part::new("memory-guard", memory_guard.to_string()),
             Part::new("memory-image-limit", memory_image_limit.to_string()),
+            Part::new("strip", strip.to_string()),
         ]);
         match cpu {
             CpuChoice::Native if target.may_be_host => {

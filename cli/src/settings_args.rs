@@ -34,6 +34,10 @@ pub(crate) struct CodeArgs {
     #[arg(long)]
     inlining: bool,
 
+    /// Leave out names and symbols: smaller artifacts, whose backtraces show indices of functions
+    #[arg(long)]
+    strip: bool,
+
     /// Set a flag of the code generator; `precast settings` lists them (repeatable)
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = parse_flag)]
     set: Vec<(String, String)>,
@@ -98,6 +102,7 @@ impl CodeArgs {
         let CodeArgs {
             optimize,
             inlining,
+            strip,
             set,
             feature,
             relaxed_simd_deterministic,
@@ -115,6 +120,7 @@ impl CodeArgs {
             };
         }
         compiler.inlining |= inlining;
+        compiler.strip |= strip;
         compiler.flags.extend(set.iter().cloned());
         for (name, accept) in feature {
             compiler.features.set(name, *accept)?;

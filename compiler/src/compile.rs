@@ -1,12 +1,12 @@
 //! From wasm bytes to an artifact.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cranelift_codegen::binemit::Reloc;
 use precast_artifact::description::{BuildDescription, Collector};
 use precast_artifact::helper::Helper;
 use precast_artifact::image::{ImageParts, Trampoline, write};
-use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
+use precast_artifact::index::{DefinedFuncIndex, FuncIndex, TypeIndex};
 use precast_artifact::module::{Module, Signature};
 use precast_artifact::section::functions::FunctionEntry;
 use precast_artifact::types::CompositeType;
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::code::{CompiledFunction, Reference, ReferenceTarget};
 use crate::error::{CompileError, FunctionName};
 use crate::link::{LinkedCode, Place, link};
+use crate::module::Boundary;
 use crate::parsed::ParsedModule;
 use crate::symbol::Symbol;
 use crate::target::Target;
@@ -59,7 +60,7 @@ pub fn compile(
     let name = |piece| work::name(piece, &parsed);
     let linked = link(&*target.isa, &pieces, code, parsed.len, name)?;
     let description = describe(wasm, settings, &target, collector);
-    Ok(CompilationArtifacts { image: assemble(&description, parsed, &pieces, linked) })
+    Ok(CompilationArtifacts { image: assemble(&description, settings, parsed, &pieces, linked) })
 }
 
 /// Checks that a module is valid and uses only accepted proposals, without compiling it.
@@ -99,15 +100,16 @@ impl std::fmt::Debug for CompilationArtifacts {
 /// All code that a module needs, in the order in which it is linked.
 fn pieces(parsed: &ParsedModule<'_>) -> Vec<Symbol> {
     let functions = (0..parsed.module.defined_functions).map(DefinedFuncIndex);
-    let mut types: Vec<_> =
-        trampoline::representatives(&parsed.module.types).into_values().collect();
-    types.sort_unstable();
-    types.dedup();
+    let shared = trampoline::representatives(&parsed.module.types);
+    let boundary = Boundary::of(&parsed.module, &parsed.function_types);
+    let [entries, exits] = [&boundary.entries, &boundary.exits].map(|types| {
+        types.iter().filter_map(|ty| shared.get(ty)).copied().collect::<BTreeSet<TypeIndex>>()
+    });
     functions
         .filter(|&index| parsed.representative(index) == index)
         .map(Symbol::Function)
-        .chain(types.iter().map(|&ty| Symbol::Entry(ty)))
-        .chain(types.iter().map(|&ty| Symbol::Exit(ty)))
+        .chain(entries.into_iter().map(Symbol::Entry))
+        .chain(exits.into_iter().map(Symbol::Exit))
         .chain(
             parsed
                 .closed_tables
@@ -206,6 +208,7 @@ fn describe(
         memory_reservation,
         memory_guard,
         memory_image_limit,
+        strip,
         // It changes nothing in the code.
         verify_ir: _,
     } = settings;
@@ -221,6 +224,7 @@ fn describe(
         ("memory_reservation".to_owned(), memory_reservation.to_string()),
         ("memory_guard".to_owned(), memory_guard.to_string()),
         ("memory_image_limit".to_owned(), memory_image_limit.to_string()),
+        ("strip".to_owned(), strip.to_string()),
     ];
     let flags = target.changed_flags.iter();
     described.extend(flags.map(|(name, value)| (format!("flag.{name}"), value.clone())));
@@ -239,15 +243,19 @@ fn describe(
 /// Puts everything into one image.
 fn assemble(
     description: &BuildDescription,
+    settings: &CompilerSettings,
     mut parsed: ParsedModule<'_>,
     pieces: &[Symbol],
     linked: LinkedCode,
 ) -> Vec<u8> {
     let bulk = std::mem::take(&mut parsed.bulk);
+    if settings.strip {
+        parsed.module.name = None;
+    }
     let placed = pieces.iter().zip(&linked.places);
     let placed = placed.filter_map(|(&piece, place)| Some((piece, (*place)?)));
     let trampolines = placed.clone().filter(|(piece, _)| !matches!(piece, Symbol::Function(_)));
-    let trampolines = trampolines
+    let mut trampolines: Vec<_> = trampolines
         .map(|(piece, Place { start, len })| {
             let name = trampoline::name(piece, &parsed.module.types);
             Trampoline { name, start, len }
@@ -269,6 +277,10 @@ fn assemble(
             same_as: (code != own).then_some(code),
         });
         function_names.push(parsed.function_name(index));
+    }
+    if settings.strip {
+        function_names.clear();
+        trampolines.clear();
     }
     write(ImageParts {
         description,
@@ -293,9 +305,9 @@ fn signatures(module: &Module, places: &HashMap<Symbol, Place>) -> Vec<Signature
     trampoline::representatives(&module.types)
         .into_iter()
         .filter_map(|(ty, shared)| {
-            let entry = places.get(&Symbol::Entry(shared))?.start;
-            let exit = places.get(&Symbol::Exit(shared))?.start;
-            Some(Signature { ty, entry, exit })
+            let entry = places.get(&Symbol::Entry(shared)).map(|place| place.start);
+            let exit = places.get(&Symbol::Exit(shared)).map(|place| place.start);
+            (entry.is_some() || exit.is_some()).then_some(Signature { ty, entry, exit })
         })
         .collect()
 }

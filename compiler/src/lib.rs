@@ -33,6 +33,7 @@ mod listing;
 mod module;
 mod parsed;
 mod reuse;
+mod short_jumps;
 mod signature;
 mod symbol;
 mod target;

@@ -14,6 +14,8 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use precast_artifact::index::DefinedFuncIndex;
+use precast_config::OptLevel;
+use target_lexicon::Architecture;
 use wasmparser::FuncValidatorAllocations;
 
 use crate::code::{CompiledFunction, Translated};
@@ -23,7 +25,7 @@ use crate::parsed::ParsedModule;
 use crate::reuse::{self, Footprints, FunctionStore, TypeDigests};
 use crate::symbol::Symbol;
 use crate::translate::{Environment, FunctionTranslator};
-use crate::{CompileError, trampoline};
+use crate::{CompileError, short_jumps, trampoline};
 
 /// Cranelift recurses over the shape of functions, and hostile ones are deep.
 const STACK_SIZE: usize = 16 << 20;
@@ -346,8 +348,14 @@ impl<'a> Worker<'a> {
         let module = self.environment.module;
         let translated = self.generate(piece, Disassembly::Omitted)?;
         let compiled = self.context.compiled_code().expect("it was just compiled");
-        let code = CompiledFunction::new(compiled, &self.context.func, translated)
+        let mut code = CompiledFunction::new(compiled, &self.context.func, translated)
             .map_err(|message| CompileError::Internal { function: name(piece, module), message })?;
+        if let Symbol::Function(_) = piece
+            && self.environment.isa.triple().architecture == Architecture::X86_64
+            && self.environment.settings.opt_level != OptLevel::None
+        {
+            short_jumps::shorten(&mut code, &compiled.bb_starts);
+        }
         if let Symbol::Function(index) = piece
             && module.bodies[index.as_usize()].range().len() > LARGE_BODY
         {

@@ -105,7 +105,7 @@ fn functions_and_trampolines_are_found() {
             (import "a" "f" (func $f (param i32) (result i32)))
             (func $divide (export "divide") (param i32 i32) (result i32)
                 (i32.div_s (call $f (local.get 0)) (local.get 1)))
-            (func $alone (param externref i64))
+            (func $alone (export "alone") (param externref i64))
             (func $same (param i32 i64)))"#,
     );
     let image = Image::parse(&artifact).unwrap();
@@ -132,6 +132,65 @@ fn functions_and_trampolines_are_found() {
     let names: Vec<_> = image.sections.symbols.iter().filter_map(|symbol| symbol.0).collect();
     assert!(names.contains(&"wasm entry (i32, i32) -> (i32)"), "{names:?}");
     assert!(!names.iter().any(|name| name.starts_with("wasm helper")), "{names:?}");
+}
+
+#[test]
+fn trampolines_are_for_what_can_cross_the_border() {
+    let trampolines = |extra: &str| {
+        let artifact = compile_text(&format!(
+            r#"(module
+                (import "a" "f" (func $f (param i32)))
+                (table 2 funcref)
+                (elem (i32.const 0) $f $inner)
+                (func $inner (param f64) (result f64) (local.get 0))
+                (func $start (call $f (i32.const 1)))
+                (start $start)
+                (func (export "g") (param i64) (call_indirect (param i32) (i32.const 2) (i32.const 0)))
+                {extra})"#
+        ));
+        let image = Image::parse(&artifact).unwrap();
+        let names = image.sections.symbols.iter().filter_map(|symbol| symbol.0);
+        let is_border =
+            |name: &&str| ["wasm entry", "wasm exit"].iter().any(|b| name.starts_with(b));
+        names.filter(is_border).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expected = ["wasm entry () -> ()", "wasm entry (i64) -> ()", "wasm exit (i32) -> ()"];
+    assert_eq!(trampolines(""), expected);
+    // Each of these lets functions that are not exported get to the host, or back.
+    for way_out in [
+        r#"(export "table" (table 0))"#,
+        r#"(global (export "global") funcref (ref.func $inner)) (elem declare func $inner)"#,
+        r#"(func (export "get") (result funcref) (table.get (i32.const 1)))"#,
+        r#"(tag (param funcref))"#,
+        r#"(func (export "set") (param externref))"#,
+    ] {
+        let names = trampolines(way_out);
+        for name in ["wasm entry (f64) -> (f64)", "wasm exit (f64) -> (f64)"] {
+            assert!(names.iter().any(|found| found == name), "{way_out}: {names:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stripped_artifact_has_no_names() {
+    let text = r#"(module $secret_module
+        (func $secret_function (export "run") (param i32) (result i32)
+            (i32.div_u (i32.const 1) (local.get 0))))"#;
+    let wasm = wat::parse_str(text).unwrap();
+    let kept = compile_with(&wasm, &checked_settings());
+    let stripped = compile_with(&wasm, &CompilerSettings { strip: true, ..checked_settings() });
+    let has = |bytes: &[u8], name: &[u8]| bytes.windows(name.len()).any(|part| part == name);
+    for name in [&b"secret_module"[..], b"secret_function", b"wasm entry"] {
+        assert!(has(&kept, name) && !has(&stripped, name), "{}", name.escape_ascii());
+    }
+    assert!(stripped.len() < kept.len());
+    let image = Image::parse(&stripped).unwrap();
+    assert_eq!(image.sections.symbols.iter().count(), 0);
+    assert_eq!(image.sections.symbols.function_name(DefinedFuncIndex(0)), None);
+    // Where code can trap is still known.
+    let kept = Image::parse(&kept).unwrap();
+    assert!(image.sections.sites.iter().eq(kept.sections.sites.iter()));
+    assert_eq!(image.module.exports, kept.module.exports);
 }
 
 #[test]

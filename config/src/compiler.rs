@@ -46,6 +46,9 @@ section! {
         /// The largest memory image, in bytes of page runs; data beyond it is copied at
         /// instantiation.
         memory_image_limit: u64 as Size = 256 << 20;
+        /// Whether the artifact leaves out the names of functions and of the module, and the symbols of
+        /// code. Backtraces show indices instead, and profilers addresses.
+        strip: bool as Switch = false;
         /// Whether the code generator checks its own intermediate code. Slow; changes nothing in
         /// the output.
         verify_ir: bool as Switch = false;

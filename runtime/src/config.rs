@@ -192,6 +192,13 @@ impl Config {
         self
     }
 
+    /// Whether artifacts leave out the names of functions and of the module, and the symbols of code:
+    /// they are smaller then. Backtraces show the indices of functions. Off by default.
+    pub fn strip(&mut self, enable: bool) -> &mut Config {
+        self.compiler.strip = enable;
+        self
+    }
+
     /// Whether wasm stops when the epoch of its engine reaches the deadline of its store: see
     /// [`Engine::increment_epoch`](crate::Engine::increment_epoch) and
     /// [`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline). It costs less than fuel,

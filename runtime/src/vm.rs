@@ -131,6 +131,13 @@ impl VmFunc {
         unsafe { (*self.0.as_ptr()).type_id }
     }
 
+    /// Whether it is a function of the host.
+    #[inline]
+    pub(crate) fn is_host(self) -> bool {
+        // SAFETY: as above; both kinds of context begin with their magic.
+        unsafe { is_host((*self.0.as_ptr()).vmctx) }
+    }
+
     /// Whether wasm can call it: see `VMFuncRef::code`.
     #[inline]
     pub(crate) fn has_code(self) -> bool {
@@ -351,6 +358,17 @@ pub(crate) unsafe fn instance_of(vmctx: *mut c_void) -> Option<InstanceId> {
         }
         Some(InstanceId((*vmctx.cast::<VMContextHeader>()).instance.addr() as u32))
     }
+}
+
+/// Whether a function's VMContext is that of a function of the host.
+///
+/// # Safety
+///
+/// The pointer is to a VMContext or a `VMHostContext` that is alive.
+#[inline]
+pub(crate) unsafe fn is_host(vmctx: *mut c_void) -> bool {
+    // SAFETY: both begin with their magic.
+    unsafe { *vmctx.cast::<u32>() == VMHOST_MAGIC }
 }
 
 /// What the host passes for the VMContext of a caller when it calls a function itself. It has the

@@ -27,7 +27,10 @@ pub(crate) fn run(manifest: &Manifest, artifact: &'static [u8]) -> Result<ExitCo
         let wasi = parent.data_mut().share();
         Ok(Store::new(parent.engine(), wasi))
     })?;
-    match threads.run(linker.instantiate_pre(&module)?, store, start) {
+    let outcome = threads.run_to_exit(linker.instantiate_pre(&module)?, store, start);
+    // The process is about to end, which takes back everything at once.
+    std::mem::forget((linker, module, engine));
+    match outcome {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => end(&manifest.name, error),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
 use std::thread;
@@ -173,6 +174,30 @@ impl<T: Send + 'static> Threads<T> {
             Ok(result) => result,
             Err(panic) => panic::resume_unwind(panic),
         }
+    }
+
+    /// As [`Threads::run`], for a process that ends with the program: what the store owns is left for
+    /// the system to take back. Nothing of it is dropped, the data of the host included.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn run_to_exit(
+        self,
+        instance: InstancePre<T>,
+        store: Store<T>,
+        main: impl FnOnce(&mut Store<T>, Instance) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        if self.0.is_some() {
+            return self.run(instance, store, main);
+        }
+        let mut store = ManuallyDrop::new(store);
+        let instance = instance.instantiate(&mut *store)?;
+        main(&mut store, instance)
     }
 }
 

@@ -312,8 +312,8 @@ fn check_counts(module: &Module, sections: &Sections<'_>) -> Result<(), ImageErr
     }
     let text_len = sections.text.bytes.len();
     let inside = |offset: u32| (offset as usize) < text_len;
-    if !module.signatures.iter().all(|signature| inside(signature.entry) && inside(signature.exit))
-    {
+    let mut trampolines = module.signatures.iter().flat_map(|ty| [ty.entry, ty.exit]).flatten();
+    if !trampolines.all(inside) {
         return damaged(name::TEXT, "does not hold the module's trampolines");
     }
     Ok(())

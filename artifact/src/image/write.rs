@@ -29,7 +29,8 @@ pub struct ImageParts<'a> {
     pub text: Vec<u8>,
     /// The defined functions, in index order; the code of those that have their own ascends.
     pub functions: Vec<FunctionEntry>,
-    /// The name of each defined function that has one, in the same order.
+    /// The name of each defined function that has one, in the same order; or none at all, and no
+    /// trampolines either, which leaves symbols out.
     pub function_names: Vec<Option<&'a str>>,
     /// The other pieces of code.
     pub trampolines: Vec<Trampoline>,

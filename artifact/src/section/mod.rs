@@ -13,6 +13,7 @@ pub mod relocations;
 pub mod sites;
 pub mod stack_maps;
 
+mod bits;
 mod leb128;
 
 /// The names of an artifact's sections, as ELF has them.

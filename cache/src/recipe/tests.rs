@@ -55,6 +55,7 @@ fn every_setting_that_changes_code_changes_the_key_and_is_named() {
         memory_reservation: _,
         memory_guard: _,
         memory_image_limit: _,
+        strip: _,
         verify_ir: _,
     } = CompilerSettings::default();
     assert_eq!(changed(|s| s.target = Some("x86_64-unknown-freebsd".into())), ["target"]);
@@ -72,6 +73,7 @@ fn every_setting_that_changes_code_changes_the_key_and_is_named() {
     assert_eq!(changed(|s| s.memory_reservation += 1), ["memory-reservation"]);
     assert_eq!(changed(|s| s.memory_guard += 1), ["memory-guard"]);
     assert_eq!(changed(|s| s.memory_image_limit += 1), ["memory-image-limit"]);
+    assert_eq!(changed(|s| s.strip = true), ["strip"]);
     assert!(changed(|s| s.verify_ir = true).is_empty());
 }
 

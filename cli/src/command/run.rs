@@ -1,5 +1,6 @@
 //! `precast run`: runs a program.
 
+use std::mem;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -183,10 +184,12 @@ impl Run {
         };
         let outcome = linker.instantiate_pre(&module).and_then(|instance| {
             let run = Arc::clone(&run);
-            threads.run(instance, store, move |store, instance| run.start(store, instance))
+            threads.run_to_exit(instance, store, move |store, instance| run.start(store, instance))
         });
         drop(watchdog);
         session.finish();
+        // The process is about to end, which takes back everything at once.
+        mem::forget((linker, module, session));
         match outcome {
             Ok(()) => Ok(Some(ExitCode::SUCCESS)),
             Err(error) => run.finish(error).map(Some),

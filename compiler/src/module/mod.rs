@@ -1,5 +1,6 @@
 //! Reads and validates a module, all but its function bodies.
 
+mod boundary;
 mod branch_hints;
 mod closed_tables;
 mod constant;
@@ -30,6 +31,7 @@ use crate::callees::Callees;
 use crate::parsed::{BulkData, ParsedModule};
 use crate::{CompileError, limits};
 
+pub(crate) use self::boundary::Boundary;
 pub(crate) use self::branch_hints::{BranchHint, BranchHints};
 pub(crate) use self::closed_tables::ClosedTables;
 pub(crate) use self::features::{explain, first_error};

@@ -29,7 +29,7 @@ pub(super) const FIXED: &[(&str, &str, &str)] = &[
     ("enable_compact_unwind_abi", "false", LAYOUT),
     ("enable_pinned_reg", "false", LAYOUT),
     ("unwind_info", "false", NO_TABLES),
-    ("machine_code_cfg_info", "false", NO_TABLES),
+    ("machine_code_cfg_info", "true", "jumps are made shorter with it"),
     ("tls_model", "none", UNUSED),
     ("stack_switch_model", "none", UNUSED),
     ("enable_incremental_compilation_cache_checks", "false", UNUSED),

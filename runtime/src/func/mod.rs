@@ -31,14 +31,14 @@ pub use wrap::HostFuncOf;
 pub use wrap::IntoFunc;
 pub(crate) use wrap::dynamic;
 
-use crate::error::{Result, TypeError};
+use crate::error::{ModuleError, Result, TypeError};
 use crate::store::{
     AsContext, AsContextMut, StoreContextMut, StoreId, StoreInner, StoreOpaque, VmStore,
 };
 use crate::trap;
 use crate::types::{Found, FuncType};
 use crate::value::Val;
-use crate::vm::VmFunc;
+use crate::vm::{VmFunc, is_host};
 
 /// A handle to a function of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -197,6 +197,10 @@ pub(crate) unsafe fn invoke<T: 'static>(
     let shared = store.opaque.shared();
     let store: &mut dyn VmStore = store;
     let caller = shared.host_caller();
+    // SAFETY: the function's VMContext is alive as long as the store.
+    if entry.is_null() && !unsafe { is_host(vmctx) } {
+        return Err(ModuleError::Damaged("a function has no code for calls of the host").into());
+    }
     // SAFETY: the store is lent to the call and not used until it returns. Host functions
     // have no entry trampoline, catch panics, and begin with a `VMHostContext`; all others
     // have the entry trampoline of their signature. The caller promises the values.

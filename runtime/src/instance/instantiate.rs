@@ -171,7 +171,7 @@ fn function_import(
 ) -> Result<VMFunctionImport> {
     let vm = func.vm(store);
     let target = vm.get();
-    let code = match target.entry.is_null() {
+    let code = match vm.is_host() {
         false => target.code,
         true => {
             let code = module.inner().exit(ty).ok_or(DAMAGED)?;

@@ -295,24 +295,24 @@ impl ModuleInner {
     /// The trampoline from the host to functions of a type; null when there is none.
     pub(crate) fn entry(&self, ty: TypeIndex) -> *const c_void {
         let signature = self.info().signature(ty);
-        signature.map_or(std::ptr::null(), |signature| self.code(signature.entry))
+        let entry = signature.and_then(|signature| signature.entry);
+        entry.map_or(std::ptr::null(), |entry| self.code(entry))
     }
 
     /// The trampoline from wasm to host functions of a type of the module.
     pub(crate) fn exit(&self, ty: TypeIndex) -> Option<*const c_void> {
-        self.info().signature(ty).map(|signature| self.code(signature.exit))
+        self.info().signature(ty)?.exit.map(|exit| self.code(exit))
     }
 
     /// The trampoline from wasm to host functions of a type of the engine. Code that knows only a
     /// supertype can call them as well, by one of the same shape.
     pub(crate) fn exit_of(&self, type_id: u32) -> Option<*const c_void> {
         let types = self.engine.types();
-        let of_type = |signature: &&precast_artifact::module::Signature| {
-            let known = self.type_ids.get(signature.ty.as_usize());
-            known.is_some_and(|&known| types.is_subtype(type_id, known))
-        };
-        let signature = self.info().signatures.iter().find(of_type)?;
-        Some(self.code(signature.exit))
+        let mut exits = self.info().signatures.iter().filter_map(|signature| {
+            let known = *self.type_ids.get(signature.ty.as_usize())?;
+            signature.exit.filter(|_| types.is_subtype(type_id, known))
+        });
+        exits.next().map(|exit| self.code(exit))
     }
 
     /// What was active at a call, or an instruction that can trap, which is at an offset of the text
