@@ -105,8 +105,9 @@ fn functions_and_trampolines_are_found() {
             (import "a" "f" (func $f (param i32) (result i32)))
             (func $divide (export "divide") (param i32 i32) (result i32)
                 (i32.div_s (call $f (local.get 0)) (local.get 1)))
-            (func $alone (export "alone") (param externref i64))
-            (func $same (param i32 i64)))"#,
+            (func $alone (param externref i64))
+            (func $same (param i32 i64))
+            (table (export "functions of any type") 0 funcref))"#,
     );
     let image = Image::parse(&artifact).unwrap();
     let functions: Vec<_> = image.sections.functions.iter().collect();
@@ -183,7 +184,6 @@ fn a_stripped_artifact_has_no_names() {
     for name in [&b"secret_module"[..], b"secret_function", b"wasm entry"] {
         assert!(has(&kept, name) && !has(&stripped, name), "{}", name.escape_ascii());
     }
-    assert!(stripped.len() < kept.len());
     let image = Image::parse(&stripped).unwrap();
     assert_eq!(image.sections.symbols.iter().count(), 0);
     assert_eq!(image.sections.symbols.function_name(DefinedFuncIndex(0)), None);

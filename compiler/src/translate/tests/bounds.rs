@@ -50,7 +50,7 @@ fn guarded(reservation: u64, guard: u64) -> impl FnOnce(&mut MemoryPlan) {
 }
 
 const UNCHECKED: &str = "
-    v4 = load.i64 notrap aligned readonly can_move v0+header+16
+    v4 = load.i64 notrap aligned readonly can_move v0+header+0
     v3 = uextend.i64 v2
     v5 = iadd v4, v3
     v6 = load.i64 user2 little region0 v5+OFFSET
@@ -83,7 +83,7 @@ fn the_last_index_counts_too() {
         GUARD - 6,
         guarded(FOUR_GIB, GUARD),
         "
-    v6 = load.i64 notrap aligned readonly can_move v0+header+16
+    v6 = load.i64 notrap aligned readonly can_move v0+header+0
     v3 = uextend.i64 v2
     v4 = iconst.i64 0xffff_fffe
     v5 = icmp ugt v3, v4
@@ -104,7 +104,7 @@ fn a_small_reservation_is_compared_with() {
         16,
         guarded(0x2_0000, 0x1_0000),
         "
-    v6 = load.i64 notrap aligned readonly can_move v0+header+16
+    v6 = load.i64 notrap aligned readonly can_move v0+header+0
     v3 = uextend.i64 v2
     v4 = iconst.i64 0x0002_ffe8
     v5 = icmp ugt v3, v4
@@ -137,9 +137,9 @@ fn indices_are_compared_with_the_length() {
         explicit(GUARD),
         "
     v3 = uextend.i64 v2
-    v4 = load.i64 notrap aligned little region0 v0+header+24
+    v4 = load.i64 notrap aligned little region0 v0+header+8
     v5 = icmp ugt v3, v4
-    v6 = load.i64 notrap aligned little region0 v0+header+16
+    v6 = load.i64 notrap aligned little region0 v0+header+0
     v7 = iadd v6, v3
     v8 = iconst.i64 0
     v9 = select_spectre_guard v5, v8, v7
@@ -156,11 +156,11 @@ fn without_a_guard_the_end_of_the_access_is_compared() {
         explicit(0),
         "
     v3 = uextend.i64 v2
-    v4 = load.i64 notrap aligned little region0 v0+header+24
+    v4 = load.i64 notrap aligned little region0 v0+header+8
     v5 = iconst.i64 16
     v6 = isub v4, v5
     v7 = icmp ugt v3, v6
-    v8 = load.i64 notrap aligned little region0 v0+header+16
+    v8 = load.i64 notrap aligned little region0 v0+header+0
     v9 = iadd v8, v3
     v10 = iconst.i64 0
     v11 = select_spectre_guard v7, v10, v9
@@ -173,11 +173,11 @@ fn without_a_guard_the_end_of_the_access_is_compared() {
         explicit(0),
         "
     v3 = uextend.i64 v2
-    v4 = load.i64 notrap aligned little region0 v0+header+24
+    v4 = load.i64 notrap aligned little region0 v0+header+8
     v5 = iconst.i64 4104
     v6 = iadd v3, v5
     v7 = icmp ugt v6, v4
-    v8 = load.i64 notrap aligned little region0 v0+header+16
+    v8 = load.i64 notrap aligned little region0 v0+header+0
     v9 = iadd v8, v3
     v10 = iconst.i64 4096
     v11 = iadd v9, v10
@@ -195,7 +195,7 @@ fn a_memory_that_cannot_grow_has_a_constant_length() {
         0,
         explicit(0),
         "
-    v8 = load.i64 notrap aligned readonly can_move v0+header+16
+    v8 = load.i64 notrap aligned readonly can_move v0+header+0
     v3 = uextend.i64 v2
     v4 = iconst.i64 0x0001_0000
     v5 = iconst.i64 8
@@ -218,9 +218,9 @@ fn without_mitigation_checks_trap() {
         explicit(GUARD),
         "
     v3 = uextend.i64 v2
-    v4 = load.i64 notrap aligned little region0 v0+header+24
+    v4 = load.i64 notrap aligned little region0 v0+header+8
     v5 = icmp ugt v3, v4
-    v6 = load.i64 notrap aligned little region0 v0+header+16
+    v6 = load.i64 notrap aligned little region0 v0+header+0
     v7 = iadd v6, v3
     trapnz v5, user2
     v8 = load.i64 user2 little region1 v7+8
@@ -235,9 +235,9 @@ fn indices_of_64_bits_are_compared_with_the_length() {
         8,
         |_| (),
         "
-    v3 = load.i64 notrap aligned little region0 v0+header+24
+    v3 = load.i64 notrap aligned little region0 v0+header+8
     v4 = icmp ugt v2, v3
-    v5 = load.i64 notrap aligned little region0 v0+header+16
+    v5 = load.i64 notrap aligned little region0 v0+header+0
     v6 = iadd v5, v2
     v7 = iconst.i64 0
     v8 = select_spectre_guard v4, v7, v6
@@ -250,11 +250,11 @@ fn indices_of_64_bits_are_compared_with_the_length() {
         GUARD,
         |_| (),
         "
-    v3 = load.i64 notrap aligned little region0 v0+header+24
+    v3 = load.i64 notrap aligned little region0 v0+header+8
     v4 = iconst.i64 0x0200_0008
     v5 = uadd_overflow_trap v2, v4, user2
     v6 = icmp ugt v5, v3
-    v7 = load.i64 notrap aligned little region0 v0+header+16
+    v7 = load.i64 notrap aligned little region0 v0+header+0
     v8 = iadd v7, v2
     v9 = iconst.i64 0x0200_0000
     v10 = iadd v8, v9

@@ -15,7 +15,7 @@ fn offsets_are_part_of_the_access() {
         "(module (memory 1) (func (param i32) (result i32)
             (i32.store8 offset=8 (local.get 0) (local.get 0)) (i32.load offset=16 (local.get 0))))",
         "block0(v0: i64, v1: i64, v2: i32):
-        v4 = load.i64 notrap aligned readonly can_move v0+header+16
+        v4 = load.i64 notrap aligned readonly can_move v0+header+0
         v3 = uextend.i64 v2
         v5 = iadd v4, v3
         istore8 user2 little region0 v2, v5+8
@@ -35,11 +35,11 @@ fn globals_lie_in_the_context_or_are_constants() {
             (func (global.set $own (i32.add (global.get $own) (global.get $const)))
                 (global.set $imported (i64.const 2))))"#,
         "block0(v0: i64, v1: i64):
-        v6 = load.i64 notrap aligned readonly can_move v0+header+0
-        v2 = load.i32 notrap aligned little region0 v0+header+16
+        v6 = load.i64 notrap aligned readonly can_move v0+header+32
+        v2 = load.i32 notrap aligned little region0 v0+header+0
         v3 = iconst.i32 -1
         v4 = iadd v2, v3
-        store notrap aligned little region0 v4, v0+header+16
+        store notrap aligned little region0 v4, v0+header+0
         v5 = iconst.i64 2
         store notrap aligned little region1 v5, v6
         return",
@@ -303,7 +303,7 @@ fn atomic_accesses_check_their_alignment_first() {
         "(module (memory 1 2 shared) (func (param i32 i64) (result i64)
             (i64.atomic.rmw16.add_u offset=5 (local.get 0) (local.get 1))))",
         "block0(v0: i64, v1: i64, v2: i32, v3: i64):
-        v9 = load.i64 notrap aligned readonly can_move v0+header+0
+        v9 = load.i64 notrap aligned readonly can_move v0+header+16
         v10 = load.i64 notrap aligned readonly can_move v9
         v4 = iconst.i32 1
         v5 = iadd v2, v4
@@ -326,7 +326,7 @@ fn the_size_of_a_shared_memory_is_read_atomically() {
     assert_translation(
         "(module (memory 1 2 shared) (func (result i32) memory.size))",
         "block0(v0: i64, v1: i64):
-        v2 = load.i64 notrap aligned readonly can_move v0+header+0
+        v2 = load.i64 notrap aligned readonly can_move v0+header+16
         v3 = iconst.i64 8
         v4 = iadd v2, v3
         v5 = atomic_load.i64 notrap aligned little region0 v4
