@@ -22,6 +22,7 @@ mod progress;
 mod publish;
 mod session;
 mod settings_args;
+mod time_args;
 mod variants;
 mod watchdog;
 

@@ -33,6 +33,27 @@ fn who_reads_the_output_may_stop() {
 }
 
 #[test]
+fn stages_of_compiling_are_timed_on_request() {
+    let work = Workspace::new();
+    let stderr = |arguments: &[&str]| {
+        let outcome = work.command(PRECAST).args(arguments).output().unwrap();
+        assert!(outcome.status.success());
+        String::from_utf8(outcome.stderr).unwrap()
+    };
+    let hello = fixture("hello.wasm");
+    let said = stderr(&["run", "--time", &hello]);
+    for stage in ["parse", "translate", "optimize", "generate", "link", "write", "begin to end"] {
+        assert!(said.contains(stage), "{stage}: {said}");
+    }
+    // Nothing is compiled.
+    assert_eq!(stderr(&["run", "--time", &hello]), "");
+    let said = stderr(&["compile", "--no-cache", "--time=json", "-O", "none", &hello, "-o", "out"]);
+    let times: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert!(times["wall"].as_f64() >= times["stages"]["parse"].as_f64(), "{said}");
+    assert!(times["stages"]["generate"].as_f64() > Some(0.0), "{said}");
+}
+
+#[test]
 fn compile_writes_beside_the_module() {
     let work = Workspace::new();
     fs::copy(fixture("hello.wasm"), work.path("hello.wasm")).unwrap();

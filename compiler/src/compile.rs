@@ -18,11 +18,12 @@ use crate::error::{CompileError, FunctionName};
 use crate::link::{LinkedCode, Place, link};
 use crate::module::Boundary;
 use crate::parsed::ParsedModule;
+use crate::stages::{Stage, Stopwatch};
 use crate::symbol::Symbol;
 use crate::target::Target;
 use crate::translate::Environment;
 use crate::work::{Schedule, compile_all};
-use crate::{closed_table, module, trampoline, work};
+use crate::{closed_table, memory, module, trampoline, work};
 
 /// A compiled module: the bytes of one artifact.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,14 +45,18 @@ pub fn compile(
     settings: &CompilerSettings,
     schedule: &Schedule<'_>,
 ) -> Result<CompilationArtifacts, CompileError> {
+    let mut stopwatch = Stopwatch::start(schedule.stages);
     let target = Target::new(settings)?;
     let parsed = module::parse(wasm, settings, target.page_size())
         .map_err(|error| explain(wasm, settings, None, error))?;
+    stopwatch.lap(Stage::Parse);
     let mut pieces = pieces(&parsed);
     let collector = collector(&parsed, settings.collector);
     let environment = Environment { module: &parsed, isa: &*target.isa, settings, collector };
     let mut code = compile_all(environment, &pieces, schedule)
         .map_err(|error| explain(wasm, settings, Some(&parsed), error))?;
+    memory::release();
+    let mut stopwatch = Stopwatch::start(schedule.stages);
     let collector = code.iter().any(|code| code.handles_references).then_some(collector);
     for (table, functions) in parsed.closed_tables.iter() {
         pieces.push(Symbol::Table(table));
@@ -59,8 +64,12 @@ pub fn compile(
     }
     let name = |piece| work::name(piece, &parsed);
     let linked = link(&*target.isa, &pieces, code, parsed.len, name)?;
+    stopwatch.lap(Stage::Link);
     let description = describe(wasm, settings, &target, collector);
-    Ok(CompilationArtifacts { image: assemble(&description, settings, parsed, &pieces, linked) })
+    stopwatch.lap(Stage::Hash);
+    let image = assemble(&description, settings, parsed, &pieces, linked);
+    stopwatch.lap(Stage::Write);
+    Ok(CompilationArtifacts { image })
 }
 
 /// Checks that a module is valid and uses only accepted proposals, without compiling it.

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::TargetIsa;
-use cranelift_codegen::{CodegenError, Context};
+use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use precast_artifact::index::DefinedFuncIndex;
 use precast_config::OptLevel;
@@ -23,6 +23,7 @@ use crate::error::FunctionName;
 use crate::listing::Language;
 use crate::parsed::ParsedModule;
 use crate::reuse::{self, Footprints, FunctionStore, TypeDigests};
+use crate::stages::{Stage, Stages, Stopwatch};
 use crate::symbol::Symbol;
 use crate::translate::{Environment, FunctionTranslator};
 use crate::{CompileError, short_jumps, trampoline};
@@ -50,13 +51,15 @@ pub struct Schedule<'a> {
     pub cancel: Option<&'a AtomicBool>,
     /// Where the code of functions comes from that did not change, and where that of others goes.
     pub functions: Option<&'a dyn FunctionStore>,
+    /// What is told how long each stage takes.
+    pub stages: Option<&'a Stages>,
 }
 
 impl Default for Schedule<'_> {
     /// One thread for each processor.
     fn default() -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-        Schedule { jobs, progress: None, cancel: None, functions: None }
+        Schedule { jobs, progress: None, cancel: None, functions: None, stages: None }
     }
 }
 
@@ -74,7 +77,8 @@ pub(crate) fn compile_all(
 ) -> Result<Vec<CompiledFunction>, CompileError> {
     let types = schedule.functions.map(|_| TypeDigests::new(&environment.module.module.types));
     let kept = schedule.functions.zip(types.as_ref());
-    let queue = Queue::new(environment, pieces, schedule, kept);
+    let aids = Aids { kept, stages: schedule.stages };
+    let queue = Queue::new(environment, pieces, schedule, aids);
     let jobs = schedule.jobs.min(pieces.len() / PIECES_PER_JOB).max(1);
     run(jobs, &|| queue.work())?;
     queue.finish()
@@ -88,7 +92,7 @@ pub(crate) fn list(
 ) -> Result<Vec<String>, CompileError> {
     let result = Mutex::new(Ok(Vec::new()));
     run_one(&|| {
-        let mut worker = Worker::new(environment, None);
+        let mut worker = Worker::new(environment, Aids::default());
         let list = |&function: &DefinedFuncIndex| {
             let listing = catch_unwind(AssertUnwindSafe(|| worker.list(function, language)));
             listing.unwrap_or_else(|panic| {
@@ -135,13 +139,20 @@ fn run_one(work: &(dyn Fn() + Sync)) -> Result<(), CompileError> {
     })
 }
 
+/// What changes nothing in the code that workers make.
+#[derive(Clone, Copy, Default)]
+struct Aids<'a> {
+    kept: Option<Kept<'a>>,
+    stages: Option<&'a Stages>,
+}
+
 /// Where the code of functions is kept, and what is in their keys of the module's types.
 type Kept<'a> = (&'a dyn FunctionStore, &'a TypeDigests);
 
 /// The work that is left, and what came of that which is done.
 struct Queue<'a> {
     environment: Environment<'a>,
-    kept: Option<Kept<'a>>,
+    aids: Aids<'a>,
     pieces: &'a [Symbol],
     /// Positions in `pieces`, largest piece first.
     order: Vec<u32>,
@@ -161,7 +172,7 @@ impl<'a> Queue<'a> {
         environment: Environment<'a>,
         pieces: &'a [Symbol],
         schedule: &Schedule<'a>,
-        kept: Option<Kept<'a>>,
+        aids: Aids<'a>,
     ) -> Self {
         let size = |position: u32| match pieces[position as usize] {
             Symbol::Function(index) => environment.module.bodies[index.as_usize()].range().len(),
@@ -171,7 +182,7 @@ impl<'a> Queue<'a> {
         order.sort_by_key(|&position| std::cmp::Reverse(size(position)));
         Queue {
             environment,
-            kept,
+            aids,
             pieces,
             order,
             next: AtomicUsize::new(0),
@@ -187,7 +198,7 @@ impl<'a> Queue<'a> {
 
     /// Compiles until nothing is left, or something failed.
     fn work(&self) {
-        let mut worker = Worker::new(self.environment, self.kept);
+        let mut worker = Worker::new(self.environment, self.aids);
         while !self.stopped.load(Ordering::Relaxed)
             && !self.is_cancelled()
             && let Some(&position) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed))
@@ -195,7 +206,7 @@ impl<'a> Queue<'a> {
             let piece = self.pieces[position as usize];
             let result = catch_unwind(AssertUnwindSafe(|| worker.piece(piece)));
             let result = result.unwrap_or_else(|panic| {
-                worker = Worker::new(self.environment, self.kept);
+                worker = Worker::new(self.environment, self.aids);
                 let function = name(piece, self.environment.module);
                 Err(CompileError::Internal { function, message: panic_message(&*panic) })
             });
@@ -247,6 +258,11 @@ impl<'a> Queue<'a> {
     }
 }
 
+/// The size of the frame of a function, in bytes.
+fn frame_size(compiled: &CompiledCode) -> Option<u32> {
+    Some(compiled.buffer.frame_layout()?.frame_to_fp_offset)
+}
+
 /// A panic while a lock is held leaves nothing half done here.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -282,7 +298,10 @@ enum Disassembly {
 /// Memory that is used for one piece of code after another.
 struct Worker<'a> {
     environment: Environment<'a>,
+    stages: Option<&'a Stages>,
     context: Context,
+    /// The memory of the register allocator.
+    registers: regalloc2::Ctx,
     translator: FunctionTranslator,
     validator: FuncValidatorAllocations,
     trampolines: FunctionBuilderContext,
@@ -297,7 +316,8 @@ struct Reuse<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(environment: Environment<'a>, kept: Option<Kept<'a>>) -> Self {
+    fn new(environment: Environment<'a>, aids: Aids<'a>) -> Self {
+        let Aids { kept, stages } = aids;
         let reuse = kept.map(|kept| Reuse {
             kept,
             footprints: Footprints::new(environment, kept.1),
@@ -305,7 +325,9 @@ impl<'a> Worker<'a> {
         });
         Worker {
             environment,
+            stages,
             context: Context::new(),
+            registers: regalloc2::Ctx::default(),
             translator: FunctionTranslator::new(),
             validator: FuncValidatorAllocations::default(),
             trampolines: FunctionBuilderContext::new(),
@@ -318,6 +340,7 @@ impl<'a> Worker<'a> {
         let (Symbol::Function(index), Some(reuse)) = (piece, &mut self.reuse) else {
             return self.compile(piece);
         };
+        let mut stopwatch = Stopwatch::start(self.stages);
         // A body without a key is not valid, which is for the translation to say.
         let Some(key) = reuse.footprints.key(index) else { return self.compile(piece) };
         let module = self.environment.module;
@@ -331,9 +354,12 @@ impl<'a> Worker<'a> {
             let mut validator = module.validation(index).into_validator(allocations);
             validator.validate(body)?;
             self.validator = validator.into_allocations();
+            stopwatch.lap(Stage::Reuse);
             return Ok(code);
         }
+        stopwatch.lap(Stage::Reuse);
         let code = self.compile(piece)?;
+        let mut stopwatch = Stopwatch::start(self.stages);
         if let Some(Reuse { kept: (store, _), footprints, record }) = &mut self.reuse {
             let anchor = footprints.anchor(index);
             record.clear();
@@ -341,14 +367,14 @@ impl<'a> Worker<'a> {
                 store.put(&key, record);
             }
         }
+        stopwatch.lap(Stage::Reuse);
         Ok(code)
     }
 
     fn compile(&mut self, piece: Symbol) -> Result<CompiledFunction, CompileError> {
         let module = self.environment.module;
-        let translated = self.generate(piece, Disassembly::Omitted)?;
-        let compiled = self.context.compiled_code().expect("it was just compiled");
-        let mut code = CompiledFunction::new(compiled, &self.context.func, translated)
+        let (compiled, translated) = self.generate(piece, Disassembly::Omitted)?;
+        let mut code = CompiledFunction::new(&compiled, &self.context.func, translated)
             .map_err(|message| CompileError::Internal { function: name(piece, module), message })?;
         if let Symbol::Function(_) = piece
             && self.environment.isa.triple().architecture == Architecture::X86_64
@@ -360,7 +386,8 @@ impl<'a> Worker<'a> {
             && module.bodies[index.as_usize()].range().len() > LARGE_BODY
         {
             let reuse = self.reuse.take();
-            *self = Worker { reuse, ..Worker::new(self.environment, None) };
+            let aids = Aids { kept: None, stages: self.stages };
+            *self = Worker { reuse, ..Worker::new(self.environment, aids) };
         }
         Ok(code)
     }
@@ -371,20 +398,19 @@ impl<'a> Worker<'a> {
         function: DefinedFuncIndex,
         language: Language,
     ) -> Result<String, CompileError> {
-        self.generate(Symbol::Function(function), Disassembly::Kept)?;
-        let compiled = self.context.compiled_code().expect("it was just compiled");
+        let (compiled, _) = self.generate(Symbol::Function(function), Disassembly::Kept)?;
         Ok(match language {
-            Language::Assembly => compiled.vcode.clone().unwrap_or_default(),
+            Language::Assembly => compiled.vcode.unwrap_or_default(),
             Language::Clif => self.context.func.display().to_string(),
         })
     }
 
-    /// Makes machine code of a piece of code, which the context then has.
+    /// Makes machine code of a piece of code.
     fn generate(
         &mut self,
         piece: Symbol,
         disassembly: Disassembly,
-    ) -> Result<Option<Translated>, CompileError> {
+    ) -> Result<(CompiledCode, Option<Translated>), CompileError> {
         let Environment { module, isa, .. } = self.environment;
         self.context.clear();
         let translated = match piece {
@@ -396,23 +422,34 @@ impl<'a> Worker<'a> {
         };
         let failed = |source| CompileError::Codegen { function: name(piece, module), source };
         let spared = self.spare_limit(translated.as_ref());
-        self.generate_translated(disassembly).map_err(failed)?;
+        let mut compiled = self.generate_translated(disassembly).map_err(failed)?;
         if let Symbol::Function(index) = piece
             && spared
-            && self.frame_size().is_none_or(|size| size > UNCHECKED_FRAME)
+            && frame_size(&compiled).is_none_or(|size| size > UNCHECKED_FRAME)
         {
             self.context.clear();
             self.translate(index)?;
-            self.generate_translated(disassembly).map_err(failed)?;
+            compiled = self.generate_translated(disassembly).map_err(failed)?;
         }
-        Ok(translated)
+        Ok((compiled, translated))
     }
 
-    fn generate_translated(&mut self, disassembly: Disassembly) -> Result<(), CodegenError> {
-        self.context.want_disasm = disassembly == Disassembly::Kept;
-        let isa = self.environment.isa;
-        self.context.compile(isa, &mut ControlPlane::default()).map_err(|error| error.inner)?;
-        Ok(())
+    /// What [`Context::compile`] does, stage by stage.
+    fn generate_translated(
+        &mut self,
+        disassembly: Disassembly,
+    ) -> Result<CompiledCode, CodegenError> {
+        let mut stopwatch = Stopwatch::start(self.stages);
+        let (isa, control) = (self.environment.isa, &mut ControlPlane::default());
+        self.context.optimize(isa, control)?;
+        stopwatch.lap(Stage::Optimize);
+        let Context { func, domtree, .. } = &self.context;
+        let wants_text = disassembly == Disassembly::Kept;
+        let stencil =
+            isa.compile_function(func, domtree, &mut self.registers, wants_text, control)?;
+        let compiled = stencil.apply_params(&func.params);
+        stopwatch.lap(Stage::Generate);
+        Ok(compiled)
     }
 
     /// Takes the stack limit from a function of wasm that calls nothing, and says whether it did.
@@ -423,14 +460,9 @@ impl<'a> Worker<'a> {
         is_leaf && func.stack_limit.take().is_some()
     }
 
-    /// The size of the frame of the function that was compiled, in bytes.
-    fn frame_size(&self) -> Option<u32> {
-        let layout = self.context.compiled_code()?.buffer.frame_layout()?;
-        Some(layout.frame_to_fp_offset)
-    }
-
     /// Validates and translates a function.
     fn translate(&mut self, index: DefinedFuncIndex) -> Result<Translated, CompileError> {
+        let mut stopwatch = Stopwatch::start(self.stages);
         let module = self.environment.module;
         let body = &module.bodies[index.as_usize()];
         let allocations = std::mem::take(&mut self.validator);
@@ -439,6 +471,7 @@ impl<'a> Worker<'a> {
         let translated =
             self.translator.translate(&self.environment, index, body, &mut validator, func);
         self.validator = validator.into_allocations();
+        stopwatch.lap(Stage::Translate);
         translated
     }
 

@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long = "program", value_name = "NAME")]
     programs: Vec<String>,
     /// Only this engine (repeatable)
-    #[arg(long = "engine", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(engine::COMPILERS))]
+    #[arg(long = "engine", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(engine::COMPILERS.iter().chain(engine::ON_REQUEST)))]
     engines: Vec<String>,
     /// Only compile again what has changed a little
     #[arg(long, conflicts_with_all = ["only_compile", "only_run"])]
@@ -96,9 +96,11 @@ impl Bench<'_> {
         let chosen =
             |name: &&str| options.engines.is_empty() || options.engines.iter().any(|e| e == name);
         let cpu = if options.baseline { Cpu::Baseline } else { Cpu::Host };
+        let asked = |name: &&str| options.engines.iter().any(|engine| engine == name);
+        let on_request = engine::ON_REQUEST.iter().copied().filter(asked);
         Ok(Bench {
             options,
-            engines: engine::COMPILERS.iter().copied().filter(chosen).collect(),
+            engines: engine::COMPILERS.iter().copied().filter(chosen).chain(on_request).collect(),
             setup: Setup { cpu, jobs: options.jobs, ..Setup::default() },
             scratch: tempfile::Builder::new().prefix("precast-bench-").tempdir()?,
             skipped: Vec::new(),

@@ -157,6 +157,8 @@ pub struct Setup {
     pub cpu: Cpu,
     /// Whether functions can become a part of their callers.
     pub inlining: Inlining,
+    /// How hard it optimises.
+    pub effort: Effort,
     /// Threads that compile; `None` for as many as there are CPUs.
     pub jobs: Option<usize>,
 }
@@ -208,6 +210,16 @@ pub enum Inlining {
     Off,
 }
 
+/// How hard an engine optimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// As the engine does without being asked.
+    #[default]
+    Default,
+    /// As little as it can.
+    Least,
+}
+
 /// The engines of this build, ours first.
 pub const NAMES: &[&str] = &[
     #[cfg(feature = "precast")]
@@ -224,6 +236,12 @@ pub const COMPILERS: &[&str] = &[
     precast::NAME_WITHOUT_INLINING,
     #[cfg(feature = "wasmtime")]
     wasmtime::NAME,
+];
+
+/// Engines that are measured when they are asked for by name.
+pub const ON_REQUEST: &[&str] = &[
+    #[cfg(feature = "precast")]
+    precast::NAME_UNOPTIMIZED,
 ];
 
 /// The engine that others are compared with.
@@ -243,6 +261,8 @@ pub fn by_name(name: &str, setup: Setup) -> Result<Box<dyn Engine>> {
         precast::NAME_WITHOUT_INLINING => {
             precast::engine(Setup { inlining: Inlining::Off, ..setup })
         }
+        #[cfg(feature = "precast")]
+        precast::NAME_UNOPTIMIZED => precast::engine(Setup { effort: Effort::Least, ..setup }),
         #[cfg(feature = "wasmtime")]
         wasmtime::NAME => wasmtime::engine(setup),
         _ => bail!("this build has no engine `{name}`"),

@@ -10,12 +10,12 @@ use precast::settings::CacheSettings;
 use precast::wasi::{DirAccess, I32Exit, WasiCtx};
 use precast::{
     CodeBuilder, Collector, Config, CpuChoice, ExternRef, Func, FuncType, Instance, InstancePre,
-    Linker, Module, PoolingAllocationConfig, Store, TypedFunc, Warmed,
+    Linker, Module, OptLevel, PoolingAllocationConfig, Store, TypedFunc, Warmed,
 };
 
 use super::{
-    Allocation, Call, Calls, Cpu, Engine, Heap, Inlining, Instances, Program, References, RunOnce,
-    Setup, Work,
+    Allocation, Call, Calls, Cpu, Effort, Engine, Heap, Inlining, Instances, Program, References,
+    RunOnce, Setup, Work,
 };
 
 mod heap;
@@ -24,6 +24,8 @@ mod heap;
 pub(super) const NAME: &str = "precast";
 /// Its name where every call is a call.
 pub(super) const NAME_WITHOUT_INLINING: &str = "precast-no-inlining";
+/// What it is called when it only compiles fast.
+pub(super) const NAME_UNOPTIMIZED: &str = "precast-O0";
 
 /// Makes the engine.
 pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
@@ -45,11 +47,15 @@ pub(super) fn engine(setup: Setup) -> Result<Box<dyn Engine>> {
     if setup.cpu == Cpu::Baseline {
         config.cpu(CpuChoice::Baseline);
     }
-    let name = match setup.inlining {
-        Inlining::Default => NAME,
-        Inlining::Off => {
+    let name = match (setup.effort, setup.inlining) {
+        (Effort::Default, Inlining::Default) => NAME,
+        (Effort::Default, Inlining::Off) => {
             config.inlining(false);
             NAME_WITHOUT_INLINING
+        }
+        (Effort::Least, _) => {
+            config.cranelift_opt_level(OptLevel::None);
+            NAME_UNOPTIMIZED
         }
     };
     Ok(Box::new(Precast { name, engine: precast::Engine::new(&config).map_err(from)? }))

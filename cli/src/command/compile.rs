@@ -18,6 +18,7 @@ use crate::progress;
 use crate::publish::{Existing, Mode, publish_bytes};
 use crate::session::Session;
 use crate::settings_args::CodeArgs;
+use crate::time_args::TimeArgs;
 use crate::variants::{Compiled, VariantArgs, assemble};
 
 /// Compile WebAssembly modules to native artifacts.
@@ -69,6 +70,9 @@ pub(crate) struct Compile {
 
     #[command(flatten)]
     cache: CacheArgs,
+
+    #[command(flatten)]
+    time: TimeArgs,
 }
 
 /// What is made of a module.
@@ -102,6 +106,7 @@ struct Job {
     exe: ExeArgs,
     variants: VariantArgs,
     sign_key: Option<PathBuf>,
+    time: TimeArgs,
 }
 
 impl Compile {
@@ -136,6 +141,7 @@ impl Compile {
             exe: self.exe.clone(),
             variants: self.variants.clone(),
             sign_key: self.sign_key.clone(),
+            time: self.time.clone(),
         }
     }
 
@@ -150,6 +156,7 @@ impl Compile {
             exe: self.exe.of_recipe(recipe),
             variants: self.variants.of_recipe(recipe),
             sign_key: path(&recipe.sign_key).or_else(|| self.sign_key.clone()),
+            time: self.time.clone(),
         }
     }
 }
@@ -232,8 +239,10 @@ impl Job {
 
     fn compile(&self, settings: Settings) -> Result<Vec<u8>> {
         let session = Session::new(settings)?;
-        let builder = CodeBuilder::file(&session.engine, &self.module)?;
+        let timing = self.time.start();
+        let builder = timing.measure(CodeBuilder::file(&session.engine, &self.module)?);
         let artifact = progress::show(builder, |builder| builder.compile_module_serialized());
+        timing.print(&self.module);
         session.finish();
         artifact.about(&self.module, |path| format!("cannot compile `{path}`"))
     }

@@ -24,6 +24,7 @@ use crate::keys::TrustArgs;
 use crate::output::print_line;
 use crate::session::Session;
 use crate::settings_args::SettingsArgs;
+use crate::time_args::TimeArgs;
 use crate::watchdog::Watchdog;
 use crate::{output, progress};
 
@@ -98,6 +99,9 @@ pub(crate) struct Run {
 
     #[command(flatten)]
     settings: SettingsArgs,
+
+    #[command(flatten)]
+    time: TimeArgs,
 
     /// A WebAssembly module (binary or text) or an artifact
     program: PathBuf,
@@ -242,8 +246,11 @@ impl Run {
     }
 
     fn code(&self, engine: &Engine, find_code: FindCode) -> Result<Option<Module>> {
+        let timing = self.time.start();
         let builder = CodeBuilder::file(engine, &self.program)?.load_options(self.load_options());
-        find_code(builder).about(&self.program, |path| format!("cannot compile `{path}`"))
+        let module = find_code(timing.measure(builder));
+        timing.print(&self.program);
+        module.about(&self.program, |path| format!("cannot compile `{path}`"))
     }
 
     fn load_artifact(&self, engine: &Engine) -> Result<Module> {

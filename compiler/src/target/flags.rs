@@ -2,7 +2,7 @@
 
 use cranelift_codegen::isa;
 use cranelift_codegen::settings::{self, Configurable, SettingKind};
-use precast_config::CompilerSettings;
+use precast_config::{CompilerSettings, OptLevel};
 
 use super::flag_error;
 use crate::CompileError;
@@ -59,6 +59,10 @@ pub(super) fn base(settings: &CompilerSettings) -> settings::Builder {
         flags.set(name, value).expect("the fixed flags exist");
     }
     flags.set("opt_level", settings.opt_level.name()).expect("the levels exist");
+    if settings.opt_level == OptLevel::None {
+        // Compiling is to be fast: most of its time would be that of the better allocator.
+        flags.set("regalloc_algorithm", "single_pass").expect("the allocators exist");
+    }
     let verify = if settings.verify_ir { "true" } else { "false" };
     flags.set("enable_verifier", verify).expect("it is a boolean");
     flags

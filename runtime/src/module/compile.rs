@@ -26,7 +26,7 @@ mod with_compiler {
     #[cfg(feature = "cache")]
     use std::sync::atomic::Ordering;
 
-    use precast_compiler::{FunctionStore, Progress, Schedule};
+    use precast_compiler::{FunctionStore, Progress, Schedule, Stages};
     use precast_loader::Mapped;
 
     use crate::engine::Engine;
@@ -58,6 +58,7 @@ mod with_compiler {
         progress: Option<&'a (dyn Fn(usize, usize) + Sync)>,
         cancel: Option<&'a AtomicBool>,
         jobs: Option<usize>,
+        stages: Option<&'a Stages>,
     }
 
     impl<'a> CodeBuilder<'a> {
@@ -83,8 +84,8 @@ mod with_compiler {
 
         fn of(engine: &'a Engine, source: Source<'a>) -> CodeBuilder<'a> {
             let options = LoadOptions::default();
-            let (on_wait, progress, cancel, jobs) = (None, None, None, None);
-            CodeBuilder { engine, source, options, on_wait, progress, cancel, jobs }
+            let (on_wait, progress, cancel, jobs, stages) = (None, None, None, None, None);
+            CodeBuilder { engine, source, options, on_wait, progress, cancel, jobs, stages }
         }
 
         /// Compiles with so many threads, instead of as many as the engine's configuration says.
@@ -97,6 +98,12 @@ mod with_compiler {
         /// is an error, and the cache is left as it was.
         pub fn cancel_on(mut self, cancel: &'a AtomicBool) -> Self {
             self.cancel = Some(cancel);
+            self
+        }
+
+        /// Adds up there how long each stage of compiling takes.
+        pub fn stages(mut self, stages: &'a Stages) -> Self {
+            self.stages = Some(stages);
             self
         }
 
@@ -196,7 +203,8 @@ mod with_compiler {
             let progress = reporter.as_ref().map(|reporter| reporter as &dyn Progress);
             let jobs = self.jobs.or(config.runtime_settings().jobs);
             let jobs = jobs.unwrap_or(Schedule::default().jobs);
-            let schedule = Schedule { jobs, progress, cancel: self.cancel, functions };
+            let schedule =
+                Schedule { jobs, progress, cancel: self.cancel, functions, stages: self.stages };
             let artifact = precast_compiler::compile(wasm, config.compiler_settings(), &schedule)?;
             Ok(artifact.into_bytes())
         }
