@@ -5,14 +5,14 @@
 //!
 //! Layout, all integers little-endian: the number of blocks (`u32`); for each block the code offset
 //! of its first site (`u32`) and where its bytes begin in the payload (`u32`); the payload. A
-//! block holds up to [`BLOCK`] sites, as bits, the lowest of a byte first:
+//! block holds up to `BLOCK` sites, as bits, the lowest of a byte first:
 //!
 //! - the kind: `0` for an access to memory, `1 0` for a call, `1 1` and the number of the trap in 5 bits
 //!   for others;
 //! - of all but the block's first site the distance in code from the previous one, minus 1, in an
 //!   Exp-Golomb code whose order depends on the kind;
 //! - the wasm offset: 32 bits of the first site, of others how much more the difference from the
-//!   previous one is than [`USUAL_DIFFERENCE`]. With an order that grows with the distance in code:
+//!   previous one is than `USUAL_DIFFERENCE`. With an order that grows with the distance in code:
 //!   `1` and as many bits as the order says if that holds it, otherwise `0`, `0`, and the Exp-Golomb code
 //!   of how much more it is than that, or if it is negative `0`, `1`, and that of its complement.
 //!
