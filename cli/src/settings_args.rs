@@ -30,9 +30,9 @@ pub(crate) struct CodeArgs {
     #[arg(short = 'O', long, value_name = "LEVEL", value_enum)]
     optimize: Option<Optimize>,
 
-    /// Make small functions a part of their callers
+    /// Make no function a part of its callers
     #[arg(long)]
-    inlining: bool,
+    no_inlining: bool,
 
     /// Leave out names and symbols: smaller artifacts, whose backtraces show indices of functions
     #[arg(long)]
@@ -101,7 +101,7 @@ impl CodeArgs {
     pub(crate) fn apply(&self, settings: &mut Settings) -> Result<()> {
         let CodeArgs {
             optimize,
-            inlining,
+            no_inlining,
             strip,
             set,
             feature,
@@ -119,7 +119,7 @@ impl CodeArgs {
                 Optimize::Size => OptLevel::SpeedAndSize,
             };
         }
-        compiler.inlining |= inlining;
+        compiler.inlining &= !no_inlining;
         compiler.strip |= strip;
         compiler.flags.extend(set.iter().cloned());
         for (name, accept) in feature {

@@ -65,7 +65,7 @@ fn every_setting_that_changes_code_changes_the_key_and_is_named() {
     );
     assert_eq!(changed(|s| s.opt_level = OptLevel::None), ["opt-level"]);
     assert_eq!(changed(|s| s.flags.push(flag("x", "5"))), ["flag.x"]);
-    assert_eq!(changed(|s| s.inlining = true), ["inlining"]);
+    assert_eq!(changed(|s| s.inlining = false), ["inlining"]);
     assert_eq!(changed(|s| s.relaxed_simd_deterministic = true), ["relaxed-simd-deterministic"]);
     assert_eq!(changed(|s| s.consume_fuel = true), ["consume-fuel"]);
     assert_eq!(changed(|s| s.epoch_interruption = true), ["epoch-interruption"]);
