@@ -22,6 +22,7 @@ use super::instance::Instance;
 use super::interrupts::Interrupts;
 use super::references::{self, References};
 use super::values::ValueStack;
+use super::widening;
 
 /// A function body that is being translated: what the families of operators work on.
 pub(super) struct Body<'a> {
@@ -203,7 +204,8 @@ impl<'a> Body<'a> {
     /// An index or a length of a memory or a table, as 64 bits.
     pub(super) fn extend_index(&mut self, value: Value, width: Width) -> Value {
         match width {
-            Width::Bits32 => self.ins().uextend(types::I64, value),
+            Width::Bits32 => widening::widened(self.builder.func, value)
+                .unwrap_or_else(|| self.ins().uextend(types::I64, value)),
             Width::Bits64 => value,
         }
     }
@@ -215,6 +217,19 @@ impl<'a> Body<'a> {
             Width::Bits64 => value,
         };
         self.values.push(value);
+    }
+
+    /// The bits of a value that is a constant, with zeros above them.
+    pub(super) fn constant(&self, value: Value) -> Option<u64> {
+        let dfg = &self.builder.func.dfg;
+        let inst = dfg.value_def(dfg.resolve_aliases(value)).inst()?;
+        match dfg.insts[inst] {
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
+                let bits = dfg.value_type(value).bits();
+                Some(imm.bits().cast_unsigned() & (u64::MAX >> (64 - bits)))
+            }
+            _ => None,
+        }
     }
 
     /// The constant `value` of 32 bits.

@@ -24,6 +24,7 @@ mod ops;
 mod references;
 mod regions;
 mod values;
+mod widening;
 
 #[cfg(test)]
 mod tests;

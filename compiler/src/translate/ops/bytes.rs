@@ -2,7 +2,7 @@
 //! itself, and the rest is done by the C library, whose routines suit the processor.
 
 use cranelift_codegen::ir::immediates::Offset32;
-use cranelift_codegen::ir::{InstBuilder, InstructionData, Opcode, Type, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Opcode, Type, Value, types};
 use precast_artifact::helper::Helper;
 use precast_artifact::routine::Routine;
 use smallvec::SmallVec;
@@ -21,7 +21,7 @@ const SHORT: u64 = 64;
 pub(in crate::translate) fn copy(body: &mut Body<'_>, dst_memory: u32, src_memory: u32) {
     let (to, from) = (Memory::new(body, dst_memory), Memory::new(body, src_memory));
     let (dst, src, len) = body.values.pop3();
-    let known_len = constant(body, len);
+    let known_len = body.constant(len);
     let dst = body.extend_index(dst, to.width());
     let src = body.extend_index(src, from.width());
     let len = body.extend_index(len, narrower(to.width(), from.width()));
@@ -51,7 +51,7 @@ pub(in crate::translate) fn copy(body: &mut Body<'_>, dst_memory: u32, src_memor
 pub(in crate::translate) fn fill(body: &mut Body<'_>, memory: u32) {
     let to = Memory::new(body, memory);
     let (dst, value, len) = body.values.pop3();
-    let known_len = constant(body, len);
+    let known_len = body.constant(len);
     let dst = body.extend_index(dst, to.width());
     let len = body.extend_index(len, to.width());
     if to.is_shared() {
@@ -97,19 +97,6 @@ fn chunks(len: u64) -> impl Iterator<Item = (Offset32, Type)> {
     let last = len.checked_sub(size).filter(|last| !last.is_multiple_of(size));
     let whole = (0..len / size).map(move |position| position * size);
     whole.chain(last).map(move |offset| (Offset32::new(offset as i32), ty))
-}
-
-/// A number that code gives, where it is one.
-fn constant(body: &Body<'_>, value: Value) -> Option<u64> {
-    let dfg = &body.builder.func.dfg;
-    let inst = dfg.value_def(dfg.resolve_aliases(value)).inst()?;
-    match dfg.insts[inst] {
-        InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
-            let bits = dfg.value_type(value).bits();
-            Some(imm.bits().cast_unsigned() & (u64::MAX >> (64 - bits)))
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

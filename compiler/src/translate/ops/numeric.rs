@@ -5,7 +5,9 @@
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Opcode, Type};
+use cranelift_codegen::ir::{
+    InstBuilder, InstructionData, MemFlagsData, Opcode, Type, Value, types,
+};
 
 use crate::translate::body::Body;
 
@@ -71,15 +73,49 @@ pub(in crate::translate) fn sign_extend(body: &mut Body<'_>, from: Type, to: Typ
 /// `i32.eqz` and `i64.eqz`.
 pub(in crate::translate) fn eqz(body: &mut Body<'_>) {
     let value = body.pop_condition();
+    let value = if is_step(body, value) { widened(body, value) } else { value };
     let result = body.ins().icmp_imm_u(IntCC::Equal, value, 0);
     body.push_bool(result);
 }
 
 /// A comparison of integers.
 pub(in crate::translate) fn compare_integers(body: &mut Body<'_>, condition: IntCC) {
-    let (a, b) = body.values.pop2();
+    let (mut a, mut b) = body.values.pop2();
+    let is_equality = matches!(condition, IntCC::Equal | IntCC::NotEqual);
+    if is_equality && is_step(body, a) && (is_step(body, b) || is_small(body, b)) {
+        (a, b) = (widened(body, a), widened(body, b));
+    }
     let result = body.ins().icmp(condition, a, b);
     body.push_bool(result);
+}
+
+/// Whether a value of 32 bits is another one and a constant: mostly the next value of a loop's counter.
+///
+/// The code generator would compare the value before with the constant less the step, for which it keeps both in
+/// registers, and each round of the loop moves one to the other. It does not see through an extension, which costs
+/// nothing. Those who made the module have optimised the comparison where nothing else needs the sum.
+fn is_step(body: &Body<'_>, value: Value) -> bool {
+    let dfg = &body.builder.func.dfg;
+    let value = dfg.resolve_aliases(value);
+    let Some(inst) = dfg.value_def(value).inst() else { return false };
+    match dfg.insts[inst] {
+        InstructionData::Binary { opcode: Opcode::Iadd | Opcode::Isub, args } => {
+            dfg.value_type(value) == types::I32 && body.constant(args[1]).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Whether a value is a constant that instructions for 64 bits can hold.
+fn is_small(body: &Body<'_>, value: Value) -> bool {
+    body.constant(value).is_some_and(|bits| i32::try_from(bits).is_ok())
+}
+
+fn widened(body: &mut Body<'_>, value: Value) -> Value {
+    match body.constant(value) {
+        Some(bits) => body.const64(bits),
+        None => body.ins().uextend(types::I64, value),
+    }
 }
 
 /// A comparison of floats.

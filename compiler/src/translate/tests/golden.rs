@@ -27,6 +27,52 @@ fn offsets_are_part_of_the_access() {
 }
 
 #[test]
+fn what_is_loaded_to_be_an_address_is_extended_by_the_load() {
+    assert_translation(
+        "(module (memory 1) (func (param i32) (result i32) (local i32)
+            (local.set 1 (i32.load (local.get 0)))
+            (i32.store8 (local.get 1) (local.get 1))
+            (i32.load (local.get 1))))",
+        "block0(v0: i64, v1: i64, v2: i32):
+        v5 = load.i64 notrap aligned readonly can_move v0+header+16
+        v3 = iconst.i32 0
+        v4 = uextend.i64 v2
+        v6 = iadd v5, v4
+        v8 = uload32 user2 little region0 v6
+        v7 = ireduce.i32 v8
+        v9 = iadd v5, v8
+        istore8 user2 little region0 v7, v9
+        v10 = iadd v5, v8
+        v11 = load.i32 user2 little region0 v10
+        return v11",
+    );
+}
+
+#[test]
+fn counters_are_compared_as_they_are_after_the_step() {
+    assert_translation(
+        "(module (func (param i32) (local i32)
+            (loop
+                (local.set 1 (i32.add (local.get 1) (i32.const 4)))
+                (br_if 0 (i32.ne (local.get 1) (i32.const 64))))))",
+        "block0(v0: i64, v1: i64, v2: i32):
+        v3 = iconst.i32 0
+        jump block1(v3)
+        block1(v4: i32):
+        v5 = iconst.i32 4
+        v6 = iadd v4, v5
+        v7 = iconst.i32 64
+        v8 = uextend.i64 v6
+        v9 = iconst.i64 64
+        v10 = icmp ne v8, v9
+        v11 = uextend.i32 v10
+        brif v10, block1(v6), block2
+        block2:
+        return",
+    );
+}
+
+#[test]
 fn globals_lie_in_the_context_or_are_constants() {
     assert_translation(
         r#"(module

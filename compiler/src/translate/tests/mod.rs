@@ -30,6 +30,8 @@ fn settings(target: &str) -> CompilerSettings {
     CompilerSettings {
         target: Some(target.to_owned()),
         cpu: CpuChoice::Baseline,
+        // Most tests look at one function at a time.
+        inlining: false,
         features,
         ..CompilerSettings::default()
     }
