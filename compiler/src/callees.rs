@@ -55,7 +55,11 @@ impl Callees {
         let choice = |(index, body): (usize, &FunctionBody<'_>)| {
             let function = module.function_index(DefinedFuncIndex(index as u32));
             let len = body.range().len();
-            if !plain[index] || len > SOLE || variables(module, function, body) > VARIABLES {
+            if calls[index] == 0
+                || !plain[index]
+                || len > SOLE
+                || variables(module, function, body) > VARIABLES
+            {
                 Inlining::Never
             } else if len <= SMALL {
                 Inlining::Always

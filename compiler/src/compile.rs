@@ -18,11 +18,12 @@ use crate::error::{CompileError, FunctionName};
 use crate::link::{LinkedCode, Place, link};
 use crate::module::Boundary;
 use crate::parsed::ParsedModule;
+use crate::rounds::compile_needed;
 use crate::stages::{Stage, Stopwatch};
 use crate::symbol::Symbol;
 use crate::target::Target;
 use crate::translate::Environment;
-use crate::work::{Schedule, compile_all};
+use crate::work::Schedule;
 use crate::{closed_table, memory, module, trampoline, work};
 
 /// A compiled module: the bytes of one artifact.
@@ -50,10 +51,10 @@ pub fn compile(
     let parsed = module::parse(wasm, settings, target.page_size())
         .map_err(|error| explain(wasm, settings, None, error))?;
     stopwatch.lap(Stage::Parse);
-    let mut pieces = pieces(&parsed);
+    let pieces = pieces(&parsed);
     let collector = collector(&parsed, settings.collector);
     let environment = Environment { module: &parsed, isa: &*target.isa, settings, collector };
-    let mut code = compile_all(environment, &pieces, schedule)
+    let (mut pieces, mut code) = compile_needed(environment, &pieces, schedule)
         .map_err(|error| explain(wasm, settings, Some(&parsed), error))?;
     memory::release();
     let mut stopwatch = Stopwatch::start(schedule.stages);
@@ -106,7 +107,7 @@ impl std::fmt::Debug for CompilationArtifacts {
     }
 }
 
-/// All code that a module needs, in the order in which it is linked.
+/// All code that a module can need, in the order in which it is linked.
 fn pieces(parsed: &ParsedModule<'_>) -> Vec<Symbol> {
     let functions = (0..parsed.module.defined_functions).map(DefinedFuncIndex);
     let shared = trampoline::representatives(&parsed.module.types);
@@ -272,12 +273,18 @@ fn assemble(
         .collect();
     let places: HashMap<Symbol, Place> = placed.collect();
     parsed.module.signatures = signatures(&parsed.module, &places);
+    let mut end = 0;
     let mut functions = Vec::with_capacity(parsed.bodies.len());
     let mut function_names = Vec::with_capacity(parsed.bodies.len());
     for (&code, index) in parsed.representatives.iter().zip(0..) {
         let own = DefinedFuncIndex(index);
         let index = parsed.function_index(own);
-        let Place { start, len } = places[&Symbol::Function(code)];
+        // What became a part of all its callers has no code.
+        let none = Place { start: end, len: 0 };
+        let Place { start, len } = *places.get(&Symbol::Function(code)).unwrap_or(&none);
+        if code == own {
+            end = start + len;
+        }
         functions.push(FunctionEntry {
             start,
             len,

@@ -34,6 +34,7 @@ mod memory;
 mod module;
 mod parsed;
 mod reuse;
+mod rounds;
 mod short_jumps;
 mod signature;
 mod stages;

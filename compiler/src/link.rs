@@ -99,7 +99,8 @@ pub(crate) fn link(
             wasm: place(site.wasm),
             ..*site
         }));
-        linked.inline_frames.extend(code.inlined.frames.iter().map(|frame| InlineFrame {
+        let seen = seen_frames(&code.inlined.frames, &code.sites);
+        linked.inline_frames.extend(seen.map(|frame| InlineFrame {
             start: place(frame.start),
             call: place(frame.call),
             ..*frame
@@ -142,6 +143,27 @@ pub(crate) fn link(
         apply(&mut linked, patch).map_err(|message| link_error(patch.piece, message))?;
     }
     Ok(linked)
+}
+
+/// The inlined calls of a function that a backtrace can show: where one of the sites is, or another such call.
+fn seen_frames<'a>(
+    frames: &'a [InlineFrame],
+    sites: &[Site],
+) -> impl Iterator<Item = &'a InlineFrame> {
+    let range_of = |place: u32| frames.partition_point(|frame| frame.start <= place).checked_sub(1);
+    let mut seen = vec![false; frames.len()];
+    for site in sites {
+        if let Some(range) = range_of(site.wasm) {
+            seen[range] = true;
+        }
+    }
+    // Calls are in earlier ranges.
+    for (position, frame) in frames.iter().enumerate().rev() {
+        if let (true, Some(range)) = (seen[position], range_of(frame.call)) {
+            seen[range] = true;
+        }
+    }
+    frames.iter().zip(seen).filter_map(|(frame, seen)| seen.then_some(frame))
 }
 
 /// A piece that is linked: its number for the text section builder, and its position.

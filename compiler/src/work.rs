@@ -84,6 +84,22 @@ pub(crate) fn compile_all(
     queue.finish()
 }
 
+/// Validates the bodies of functions.
+pub(crate) fn validate(
+    module: &ParsedModule<'_>,
+    functions: impl Iterator<Item = Symbol>,
+) -> Result<(), CompileError> {
+    let mut allocations = FuncValidatorAllocations::default();
+    for symbol in functions {
+        if let Symbol::Function(index) = symbol {
+            let mut validator = module.validation(index).into_validator(allocations);
+            validator.validate(&module.bodies[index.as_usize()])?;
+            allocations = validator.into_allocations();
+        }
+    }
+    Ok(())
+}
+
 /// Compiles functions one after the other, and writes down their code.
 pub(crate) fn list(
     environment: Environment<'_>,

@@ -209,13 +209,15 @@ pub fn write(parts: ImageParts<'_>) -> Vec<u8> {
     let function_code = parts.functions.iter().map(|entry| (entry.start, entry.len));
     let trampoline_code = parts.trampolines.iter().map(|piece| (piece.start, piece.len));
     for (name, (start, len)) in symbols.into_iter().zip(function_code.chain(trampoline_code)) {
+        // A function without code is only a name.
+        let is_defined = len != 0;
         writer.write_symbol(&Sym {
             name,
-            section: Some(text_index),
+            section: is_defined.then_some(text_index),
             st_info: (elf::STB_LOCAL << 4) | elf::STT_FUNC,
             st_other: 0,
-            st_shndx: 0,
-            st_value: text_at + u64::from(start),
+            st_shndx: elf::SHN_UNDEF,
+            st_value: if is_defined { text_at + u64::from(start) } else { 0 },
             st_size: len.into(),
         });
     }

@@ -13,7 +13,8 @@ const SHARED: u32 = 1 << 31;
 /// What the artifact says about one defined function. Stored as four little-endian `u32`, functions in
 /// index order: start, length, type and slot. The code of functions that have their own ascends. One
 /// that shares another's has, in place of its start, the end of the code before it, and in place of its
-/// length the index of the other with the highest bit set.
+/// length the index of the other with the highest bit set. One that became a part of all its callers has
+/// no code: its length is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionEntry {
     /// Where the code begins in the text section, in bytes.
