@@ -92,6 +92,42 @@ fn endless_recursion_ends_at_the_limit() {
 }
 
 #[test]
+fn functions_that_do_not_look_at_the_limit_end_there_as_well() {
+    // Each round of the recursion calls one that is small and calls nothing, and one whose frame is so large
+    // that it looks at the limit although it calls nothing.
+    let locals =
+        |what: &str| (0..400).map(|i| what.replace('#', &i.to_string())).collect::<String>();
+    let text = format!(
+        r#"(module
+            (memory 1)
+            (func $small (param i32) (result i32) (i32.load (local.get 0)))
+            (func $large (param i32) (result i64) {}
+                {}
+                (i64.store (i32.const 8) (i64.const 7))
+                (i64.const 0) {})
+            (func (export "f") (param i32) (result i32)
+                (drop (call $large (local.get 0)))
+                (i32.add (call $small (local.get 0))
+                    (call 2 (i32.and (i32.add (local.get 0) (i32.const 1)) (i32.const 7))))))"#,
+        locals("(local i64)"),
+        locals("(local.set # (i64.load offset=# (local.get 0)))")
+            .replace("local.set 0 ", "local.set 400 "),
+        locals("(i64.add (local.get #))").replace("(local.get 0)", "(local.get 400)"),
+    );
+    for inlining in [true, false] {
+        let mut config = Config::new();
+        config.inlining(inlining).max_wasm_stack(64 << 10);
+        let mut store = Store::new(&Engine::new(&config).unwrap(), ());
+        let instance = instance(&mut store, &text, &[]);
+        let f = instance.get_typed_func::<i32, i32>(&mut store, "f").unwrap();
+        for _ in 0..3 {
+            let error = f.call(&mut store, 0).unwrap_err();
+            assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::StackOverflow));
+        }
+    }
+}
+
+#[test]
 fn the_limit_holds_across_nested_calls() {
     let mut store = Store::default();
     let f = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| {

@@ -19,7 +19,8 @@ section! {
         cpu: CpuChoice as Choice = CpuChoice::Native;
         /// How hard to optimise: `none`, `speed` or `speed_and_size`.
         opt_level: OptLevel as Choice = OptLevel::Speed;
-        /// Whether small functions become a part of those that call them. Backtraces are the same.
+        /// Whether small functions, and those with one call, become a part of those that call them. Backtraces
+        /// are the same.
         inlining: bool as Switch = true;
         /// Flags of the code generator, as name and value; the last one of a name counts.
         flags: Vec<(String, String)> as Flags = Vec::new();

@@ -185,8 +185,8 @@ impl Config {
         self
     }
 
-    /// Whether small functions become a part of those that call them: code is faster and larger then.
-    /// Backtraces are the same. Off by default.
+    /// Whether small functions, and those with one call, become a part of those that call them: code is faster
+    /// then. Backtraces are the same. On by default; code that counts fuel has no inlined calls.
     pub fn inlining(&mut self, enable: bool) -> &mut Config {
         self.compiler.inlining = enable;
         self

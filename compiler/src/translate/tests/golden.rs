@@ -34,7 +34,7 @@ fn what_is_loaded_to_be_an_address_is_extended_by_the_load() {
             (i32.store8 (local.get 1) (local.get 1))
             (i32.load (local.get 1))))",
         "block0(v0: i64, v1: i64, v2: i32):
-        v5 = load.i64 notrap aligned readonly can_move v0+header+16
+        v5 = load.i64 notrap aligned readonly can_move v0+header+0
         v3 = iconst.i32 0
         v4 = uextend.i64 v2
         v6 = iadd v5, v4
