@@ -1,12 +1,11 @@
 //! Puts finished code into one text section and resolves what it refers to.
 
-use std::collections::{HashMap, HashSet};
-
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::OptLevel;
+use cranelift_codegen::{FxHashMap, FxHashSet};
 use precast_artifact::section::exceptions::{ExceptionTableBuilder, Handler};
 use precast_artifact::section::inline_frames::InlineFrame;
 use precast_artifact::section::relocations::{LibCall, Relocation, RelocationKind};
@@ -173,9 +172,9 @@ struct Label {
 }
 
 /// Every piece that is linked: all but the helper trampolines that nothing refers to.
-fn labels(pieces: &[Symbol], code: &[CompiledFunction]) -> HashMap<Symbol, Label> {
+fn labels(pieces: &[Symbol], code: &[CompiledFunction]) -> FxHashMap<Symbol, Label> {
     let references = code.iter().flat_map(|code| &code.references);
-    let used: HashSet<Symbol> = references
+    let used: FxHashSet<Symbol> = references
         .filter_map(|reference| match reference.target {
             ReferenceTarget::Symbol(symbol @ Symbol::Helper(_)) => Some(symbol),
             _ => None,
