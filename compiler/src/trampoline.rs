@@ -147,13 +147,16 @@ pub(crate) fn exit(
     trampoline.note_exit(caller);
 
     let len = ty.params.len().max(ty.results.len());
+    // The caller is only needed again after a failure, so it is no use to save a register for it.
+    let place_of_caller = len * size_of::<ValRaw>();
     let slot = trampoline.builder.create_sized_stack_slot(StackSlotData::new(
         StackSlotKind::ExplicitSlot,
-        (len * size_of::<ValRaw>()) as u32,
+        (place_of_caller + size_of::<ValRaw>()) as u32,
         VALUE_ALIGN,
     ));
     let values = trampoline.builder.ins().stack_addr(POINTER, slot, 0);
     trampoline.store_values(values, args);
+    trampoline.store(caller, values, place_of_caller);
 
     let mut signature = ir::Signature::new(isa.default_call_conv());
     signature.params = vec![AbiParam::new(POINTER); 4];
@@ -162,8 +165,13 @@ pub(crate) fn exit(
     let function = trampoline.load(callee, offset_of!(VMHostContext, function));
     let len = trampoline.builder.ins().iconst(POINTER, len as i64);
     let succeeded = trampoline.call(signature, function, &[callee, caller, values, len]);
+    let caller = |trampoline: &mut Trampoline<'_>| {
+        let values = trampoline.builder.ins().stack_addr(POINTER, slot, 0);
+        trampoline.load(values, place_of_caller)
+    };
     trampoline.raise_unless(succeeded[0], caller, isa.default_call_conv());
 
+    let values = trampoline.builder.ins().stack_addr(POINTER, slot, 0);
     let results = trampoline.load_values(values, &ty.results);
     trampoline.builder.ins().return_(&results);
     trampoline.finish(isa);
@@ -213,14 +221,14 @@ pub(crate) fn helper(
             trampoline.builder.ins().return_(&results);
         }
         HelperResult::Success => {
-            trampoline.raise_unless(results[0], vmctx, call_conv);
+            trampoline.raise_unless(results[0], |_| vmctx, call_conv);
             trampoline.builder.ins().return_(&[]);
         }
         HelperResult::ValueOrFailed => {
             let failed = trampoline.builder.ins().iconst(types::I64, FAILED as i64);
             let compare = ir::condcodes::IntCC::NotEqual;
             let succeeded = trampoline.builder.ins().icmp(compare, results[0], failed);
-            trampoline.raise_unless(succeeded, vmctx, call_conv);
+            trampoline.raise_unless(succeeded, |_| vmctx, call_conv);
             trampoline.builder.ins().return_(&results);
         }
         HelperResult::Failure => trampoline.raise(vmctx, call_conv),
@@ -284,14 +292,20 @@ impl<'a> Trampoline<'a> {
     }
 
     /// Goes on in a new block when `succeeded` is not zero, and otherwise has the runtime raise
-    /// what it recorded.
-    fn raise_unless(&mut self, succeeded: Value, vmctx: Value, call_conv: CallConv) {
+    /// what it recorded, with the VMContext that `vmctx` finds then.
+    fn raise_unless(
+        &mut self,
+        succeeded: Value,
+        vmctx: impl FnOnce(&mut Self) -> Value,
+        call_conv: CallConv,
+    ) {
         let failed = self.builder.create_block();
         let go_on = self.builder.create_block();
         self.builder.set_cold_block(failed);
         self.builder.ins().brif(succeeded, go_on, &[], failed, &[]);
 
         self.builder.switch_to_block(failed);
+        let vmctx = vmctx(self);
         self.raise(vmctx, call_conv);
 
         self.builder.switch_to_block(go_on);
