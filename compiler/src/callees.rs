@@ -8,6 +8,8 @@ use crate::parsed::ParsedModule;
 /// Bytes of wasm in a body that is small enough to be inlined wherever it is called: about as much
 /// code as the call itself and what the caller has to save around it.
 const SMALL: usize = 40;
+/// Bytes of wasm in a body that is small enough to be inlined in loops, where a call costs most.
+const SMALL_IN_LOOPS: usize = 90;
 /// Bytes of wasm in a body that is inlined where its only call is.
 const SOLE: usize = 400;
 /// Parameters, results and locals together: so few that moving them is no work.
@@ -27,6 +29,8 @@ pub(crate) enum Inlining {
     Never,
     /// Wherever it is called.
     Always,
+    /// Wherever it is called in a loop.
+    InLoops,
     /// Where its only call is, unless that is itself inlined in several places.
     Once,
 }
@@ -65,6 +69,8 @@ impl Callees {
                 Inlining::Always
             } else if calls[index] == 1 && module.func_refs[function.as_usize()].is_none() {
                 Inlining::Once
+            } else if len <= SMALL_IN_LOOPS {
+                Inlining::InLoops
             } else {
                 Inlining::Never
             }

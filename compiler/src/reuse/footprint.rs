@@ -225,7 +225,7 @@ impl<'a> Footprints<'a> {
         let choice = module.callees.get(code);
         let may_be_inlined = match choice {
             Inlining::Never => false,
-            Inlining::Always => body.len() <= caller.room,
+            Inlining::Always | Inlining::InLoops => body.len() <= caller.room,
             Inlining::Once => caller.is_once,
         };
         let is_recursive = code == caller.function;

@@ -11,6 +11,8 @@ use super::legacy_tries::LegacyTries;
 #[derive(Default)]
 pub(super) struct ControlStack {
     frames: Vec<Frame>,
+    /// How many of them are loops.
+    loops: usize,
     unreachable: bool,
     /// Whether the code, by what hints say of branches, hardly ever runs.
     cold: bool,
@@ -79,6 +81,7 @@ impl ControlStack {
     /// Forgets everything but the body of a function of the type `ty`.
     pub(super) fn clear(&mut self, ty: TypeIndex) {
         self.frames.clear();
+        self.loops = 0;
         self.unreachable = false;
         self.cold = false;
         self.skipped = 0;
@@ -127,6 +130,11 @@ impl ControlStack {
         self.cold = cold;
     }
 
+    /// Whether a loop is open.
+    pub(super) fn is_in_loop(&self) -> bool {
+        self.loops != 0
+    }
+
     /// How many blocks are open.
     pub(super) fn depth(&self) -> usize {
         self.frames.len()
@@ -134,12 +142,15 @@ impl ControlStack {
 
     /// Opens a block with `height` operands below its parameters.
     pub(super) fn push(&mut self, kind: FrameKind, ty: BlockType, height: usize) {
+        self.loops += usize::from(matches!(kind, FrameKind::Loop { .. }));
         self.frames.push(Frame { kind, ty, height, next: None, warm: false });
     }
 
     /// Closes the innermost block.
     pub(super) fn pop(&mut self) -> Frame {
-        self.frames.pop().expect("validation matches blocks")
+        let frame = self.frames.pop().expect("validation matches blocks");
+        self.loops -= usize::from(matches!(frame.kind, FrameKind::Loop { .. }));
+        frame
     }
 
     /// The innermost block.

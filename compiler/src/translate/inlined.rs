@@ -123,6 +123,7 @@ pub(super) fn callee(body: &Body<'_>, index: FuncIndex) -> Option<DefinedFuncInd
     let fits = match choice {
         Inlining::Never => false,
         Inlining::Always => len <= *room,
+        Inlining::InLoops => len <= *room && body.control.is_in_loop(),
         // Nothing grows when code is only moved.
         Inlining::Once => open.iter().all(|open| open.once),
     };

@@ -46,6 +46,18 @@ fn larger_functions_are_inlined_where_their_only_call_is() {
 }
 
 #[test]
+fn in_loops_a_call_is_worth_more_code() {
+    let body = "(i32.store (local.get 0) (i32.const 1))".repeat(8);
+    let module = |calls: &str| {
+        format!("(module (memory 1) (func $f (param i32) {body}) (func (param i32) {calls}))")
+    };
+    let calls = "(call $f (local.get 0)) (call $f (i32.const 0))";
+    assert_eq!(calls_left(&module(calls)), 2);
+    assert_eq!(calls_left(&module(&format!("(loop {calls} (br_if 0 (local.get 0)))"))), 0);
+    assert_eq!(calls_left(&module(&format!("(loop (br_if 0 (local.get 0))) {calls}"))), 2);
+}
+
+#[test]
 fn what_cannot_be_inlined_is_called() {
     let tail_call = "(module (func $f (return_call $g)) (func $g) (func (call $f)))";
     assert_eq!(calls_left(tail_call), 1);
