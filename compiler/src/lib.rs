@@ -44,6 +44,7 @@ mod trampoline;
 mod translate;
 mod trap;
 mod work;
+mod worker;
 
 pub use build::{BUILD_DIGEST, CRANELIFT_VERSION, VERSION};
 pub use compile::{CompilationArtifacts, compile, validate};
