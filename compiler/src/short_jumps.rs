@@ -19,6 +19,10 @@ use crate::code::{CompiledFunction, HandledCall, Reference, ReferenceTarget};
 /// The length of a short jump, in bytes: its other forms have 5 or, if it is conditional, 6.
 const SHORT: u32 = 2;
 
+/// How often all jumps are looked at, because others became shorter. Code can be made up that needs a round
+/// for each jump; one that stays long is as right as a short one.
+const ROUNDS: usize = 8;
+
 /// Shortens the jumps of a function whose basic blocks begin at `blocks`.
 pub(crate) fn shorten(function: &mut CompiledFunction, blocks: &[u32]) {
     let mut blocks = blocks.to_vec();
@@ -201,8 +205,8 @@ impl Parts {
 
     /// Decides which jumps become short, and whether any does.
     fn choose(&mut self) -> bool {
-        loop {
-            self.add_up();
+        self.add_up();
+        for _ in 0..ROUNDS {
             let mut changed = false;
             for position in 0..self.jumps.len() {
                 let jump = self.jumps[position];
@@ -212,10 +216,12 @@ impl Parts {
                 }
             }
             // What becomes shorter brings others closer together, never apart.
+            self.add_up();
             if !changed {
-                return self.saved.last().is_some_and(|&all| all != 0);
+                break;
             }
         }
+        self.saved.last().is_some_and(|&all| all != 0)
     }
 
     fn add_up(&mut self) {
