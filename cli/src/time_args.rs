@@ -34,34 +34,38 @@ enum TimeFormat {
     Json,
 }
 
-/// What is measured of one compilation.
-pub(crate) struct Timing {
-    wanted: Option<(TimeFormat, Instant)>,
+/// What is measured of one compilation, if that was asked for. A run that compiles nothing makes nothing of it.
+pub(crate) struct Timing(Option<Measurement>);
+
+struct Measurement {
+    format: TimeFormat,
+    begin: Instant,
     stages: Stages,
 }
 
 impl TimeArgs {
     /// Begins to measure, if that is asked for.
     pub(crate) fn start(&self) -> Timing {
-        let wanted = self.time.map(|format| (format, Instant::now()));
-        Timing { wanted, stages: Stages::default() }
+        let begin =
+            |format| Measurement { format, begin: Instant::now(), stages: Stages::default() };
+        Timing(self.time.map(begin))
     }
 }
 
 impl Timing {
     /// Has a compilation measured, if that is asked for.
     pub(crate) fn measure<'a>(&'a self, builder: CodeBuilder<'a>) -> CodeBuilder<'a> {
-        match self.wanted {
-            Some(_) => builder.stages(&self.stages),
+        match &self.0 {
+            Some(measurement) => builder.stages(&measurement.stages),
             None => builder,
         }
     }
 
     /// Prints what was measured. Nothing is when nothing was compiled.
     pub(crate) fn print(&self, module: &Path) {
-        let Some((format, begin)) = self.wanted else { return };
+        let Some(Measurement { format, begin, stages }) = &self.0 else { return };
         let wall = begin.elapsed();
-        let stages = Stage::ALL.iter().map(|&stage| (stage.name(), self.stages.time(stage)));
+        let stages = Stage::ALL.iter().map(|&stage| (stage.name(), stages.time(stage)));
         let stages: Vec<(&str, Duration)> = stages.filter(|(_, time)| !time.is_zero()).collect();
         if stages.is_empty() {
             return;
