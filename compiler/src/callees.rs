@@ -7,11 +7,11 @@ use crate::parsed::ParsedModule;
 
 /// Bytes of wasm in a body that is small enough to be inlined wherever it is called: about as much
 /// code as the call itself and what the caller has to save around it.
-const SMALL: usize = 40;
+const SMALL: usize = 24;
 /// Bytes of wasm in a body that is small enough to be inlined in loops, where a call costs most.
-const SMALL_IN_LOOPS: usize = 90;
+const SMALL_IN_LOOPS: usize = 60;
 /// Bytes of wasm in a body that is inlined where its only call is.
-const SOLE: usize = 400;
+const SOLE: usize = 240;
 /// Parameters, results and locals together: so few that moving them is no work.
 const VARIABLES: u32 = 24;
 /// A module with more bytes is not looked at: places in inlined code have numbers behind its last byte,
