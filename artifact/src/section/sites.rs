@@ -13,16 +13,18 @@
 //!   Exp-Golomb code whose order depends on the kind;
 //! - the wasm offset: 32 bits of the first site, of others how much more the difference from the
 //!   previous one is than `USUAL_DIFFERENCE`. With an order that grows with the distance in code:
-//!   `1` and as many bits as the order says if that holds it, otherwise `0`, `0`, and the Exp-Golomb code
-//!   of how much more it is than that, or if it is negative `0`, `1`, and that of its complement.
+//!   `1` and as many bits as the order says if that holds it, otherwise `0`, where it is counted from
+//!   (`0` for the previous site, `1` for the one before the last site that had such a `0`, at first the
+//!   block's first), `0` and its Exp-Golomb code, or if it is negative `1` and that of its complement.
 //!
-//! So a site takes 13 bits on average, where two LEB128 numbers take 18.
+//! So a site takes 13 bits on average, where two LEB128 numbers take 18. Inlined code has offsets far behind
+//! others; it is entered and left with few bits because they are counted from where that happened last.
 
 use super::bits::{BitReader, BitWriter};
 use crate::trap::Trap;
 
 /// Sites per block. Larger ones make the table smaller and look-ups slower.
-const BLOCK: usize = 128;
+const BLOCK: usize = 256;
 
 /// Bytes per entry of the block index.
 const INDEX_ENTRY: usize = 8;
@@ -70,19 +72,21 @@ pub fn encode(sites: &[Site]) -> Vec<u8> {
         let start = u32::try_from(payload.align()).expect("a table of sites below 4 GiB");
         index.extend_from_slice(&block[0].code.to_le_bytes());
         index.extend_from_slice(&start.to_le_bytes());
-        let mut last: Option<Site> = None;
+        let mut last: Option<(u32, Places)> = None;
         for &site in block {
             write_kind(&mut payload, site.trap);
-            match last {
-                None => payload.bits(site.wasm, 32),
-                Some(last) => {
-                    let distance = site.code - last.code;
-                    payload.golomb(distance - 1, distance_order(site.trap));
-                    let difference = site.wasm.wrapping_sub(last.wasm);
-                    write_difference(&mut payload, difference, difference_order(distance));
+            let places = match last {
+                None => {
+                    payload.bits(site.wasm, 32);
+                    Places { last: site.wasm, other: site.wasm }
                 }
-            }
-            last = Some(site);
+                Some((code, places)) => {
+                    let distance = site.code - code;
+                    payload.golomb(distance - 1, distance_order(site.trap));
+                    places.write(&mut payload, site.wasm, difference_order(distance))
+                }
+            };
+            last = Some((site.code, places));
         }
     }
     index.append(&mut payload.into_bytes());
@@ -128,34 +132,46 @@ fn difference_order(distance: u32) -> u32 {
     }
 }
 
-fn write_difference(payload: &mut BitWriter, difference: u32, order: u32) {
-    let more = difference.wrapping_sub(USUAL_DIFFERENCE) as i32;
-    let limit = 1u32.checked_shl(order).unwrap_or(u32::MAX);
-    match u32::try_from(more) {
-        Ok(more) if more < limit => {
+/// The wasm offsets that the next one is counted from.
+#[derive(Clone, Copy)]
+struct Places {
+    last: u32,
+    /// That of the site before the last one that was far from it.
+    other: u32,
+}
+
+impl Places {
+    fn write(self, payload: &mut BitWriter, wasm: u32, order: u32) -> Places {
+        let [near, other] = [self.last, self.other].map(|from| more_than_usual(from, wasm));
+        if (0..1 << order.min(30)).contains(&near) {
             payload.bits(1, 1);
-            payload.bits(more, order);
+            payload.bits(near as u32, order);
+            return Places { last: wasm, ..self };
         }
-        Ok(more) => {
-            payload.bits(0b00, 2);
-            payload.golomb(more - limit, order);
+        let magnitude = |more: i32| if more < 0 { !more as u32 } else { more as u32 };
+        let from_other = magnitude(other) < magnitude(near);
+        let more = if from_other { other } else { near };
+        payload.bits(u32::from(from_other) << 1 | u32::from(more < 0) << 2, 3);
+        payload.golomb(magnitude(more), order);
+        Places { last: wasm, other: self.last }
+    }
+
+    fn read(self, payload: &mut BitReader<'_>, order: u32) -> Option<Places> {
+        if payload.bit()? == 1 {
+            let wasm = self.last.wrapping_add(payload.bits(order)?);
+            return Some(Places { last: wasm.wrapping_add(USUAL_DIFFERENCE), ..self });
         }
-        Err(_) => {
-            payload.bits(0b10, 2);
-            payload.golomb(!more as u32, order);
-        }
+        let from = if payload.bit()? == 0 { self.last } else { self.other };
+        let is_negative = payload.bit()? == 1;
+        let magnitude = payload.golomb(order)?;
+        let more = if is_negative { !magnitude } else { magnitude };
+        let wasm = from.wrapping_add(more).wrapping_add(USUAL_DIFFERENCE);
+        Some(Places { last: wasm, other: self.last })
     }
 }
 
-fn read_difference(payload: &mut BitReader<'_>, order: u32) -> Option<u32> {
-    let more = match payload.bit()? {
-        1 => payload.bits(order)?,
-        _ => match payload.bit()? {
-            0 => payload.golomb(order)?.checked_add(1u32.checked_shl(order)?)?,
-            _ => !payload.golomb(order)?,
-        },
-    };
-    Some(more.wrapping_add(USUAL_DIFFERENCE))
+fn more_than_usual(from: u32, wasm: u32) -> i32 {
+    wasm.wrapping_sub(from).wrapping_sub(USUAL_DIFFERENCE) as i32
 }
 
 impl<'a> SiteTable<'a> {
@@ -207,20 +223,22 @@ impl<'a> SiteTable<'a> {
         let (mut code, start) = self.block(block).unwrap_or((0, usize::MAX));
         let end = self.block(block + 1).map_or(self.payload.len(), |(_, start)| start);
         let mut payload = BitReader::new(self.payload.get(start..end).unwrap_or(&[]));
-        let mut wasm = None;
+        let mut places: Option<Places> = None;
         std::iter::from_fn(move || {
             let trap = read_kind(&mut payload)?;
-            let next = match wasm {
-                None => payload.bits(32)?,
-                Some(wasm) => {
+            let next = match places {
+                None => {
+                    let wasm = payload.bits(32)?;
+                    Places { last: wasm, other: wasm }
+                }
+                Some(places) => {
                     let distance = payload.golomb(distance_order(trap))?.checked_add(1)?;
                     code = code.checked_add(distance)?;
-                    let difference = read_difference(&mut payload, difference_order(distance))?;
-                    u32::wrapping_add(wasm, difference)
+                    places.read(&mut payload, difference_order(distance))?
                 }
             };
-            wasm = Some(next);
-            Some(Site { code, wasm: next, trap })
+            places = Some(next);
+            Some(Site { code, wasm: next.last, trap })
         })
         .take(BLOCK)
     }
