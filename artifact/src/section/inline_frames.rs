@@ -19,7 +19,7 @@ use super::leb128;
 use crate::index::DefinedFuncIndex;
 
 /// Calls per block. Larger ones make the table smaller and look-ups slower.
-const BLOCK: usize = 32;
+const BLOCK: usize = 128;
 /// Bytes of the two numbers at the front, and of each entry of the two tables behind them.
 const PAIR: usize = 8;
 
@@ -196,7 +196,7 @@ mod tests {
     fn calls_of_all_blocks_are_found() {
         let call = |i: u32| if i % 3 == 1 { 10_000 + i * 9 - 9 } else { 9_000 - i * 7 };
         let all: Vec<_> =
-            (0..100).map(|i| frame(10_000 + i * 9, i % 5, i % 5 * 40, call(i))).collect();
+            (0..400).map(|i| frame(10_000 + i * 9, i % 5, i % 5 * 40, call(i))).collect();
         let bytes = encode(&all);
         let frames = InlineFrames::new(&bytes);
         for frame in &all {

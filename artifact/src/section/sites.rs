@@ -24,7 +24,7 @@ use super::bits::{BitReader, BitWriter};
 use crate::trap::Trap;
 
 /// Sites per block. Larger ones make the table smaller and look-ups slower.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
 
 /// Bytes per entry of the block index.
 const INDEX_ENTRY: usize = 8;
@@ -257,7 +257,7 @@ mod tests {
     proptest! {
         #[test]
         fn sites_round_trip(
-            sites in prop::collection::btree_map(0u32..1 << 31, (any::<u32>(), trap()), 0..300),
+            sites in prop::collection::btree_map(0u32..1 << 31, (any::<u32>(), trap()), 0..700),
             probe in any::<u32>(),
         ) {
             let list: Vec<Site> =
