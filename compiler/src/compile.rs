@@ -24,7 +24,7 @@ use crate::symbol::Symbol;
 use crate::target::Target;
 use crate::translate::Environment;
 use crate::work::Schedule;
-use crate::{closed_table, memory, module, trampoline, work};
+use crate::{closed_table, memory, module, trampoline, translate, work};
 
 /// A compiled module: the bytes of one artifact.
 #[derive(Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub fn validate(wasm: &[u8], settings: &CompilerSettings) -> Result<(), CompileE
         .map_err(|error| explain(wasm, settings, None, error))?;
     match module::first_error(wasm, &settings.features) {
         Some(source) => Err(explain(wasm, settings, Some(&parsed), source.into())),
-        None => Ok(()),
+        None => parsed.bodies.iter().try_for_each(translate::check),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::stages::Stages;
 use crate::symbol::Symbol;
 use crate::translate::Environment;
 use crate::worker::{Aids, Worker};
-use crate::{CompileError, trampoline};
+use crate::{CompileError, trampoline, translate};
 
 /// Cranelift recurses over the shape of functions, and hostile ones are deep.
 const STACK_SIZE: usize = 16 << 20;
@@ -83,7 +83,9 @@ pub(crate) fn validate(
     for symbol in functions {
         if let Symbol::Function(index) = symbol {
             let mut validator = module.validation(index).into_validator(allocations);
-            validator.validate(&module.bodies[index.as_usize()])?;
+            let body = &module.bodies[index.as_usize()];
+            validator.validate(body)?;
+            translate::check(body)?;
             allocations = validator.into_allocations();
         }
     }

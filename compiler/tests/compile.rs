@@ -7,7 +7,7 @@ use precast_artifact::image::Image;
 use precast_artifact::index::{DefinedFuncIndex, TypeIndex};
 use precast_artifact::section::relocations::decode;
 use precast_artifact::trap::Trap;
-use precast_compiler::{CompileError, Progress, Schedule, compile};
+use precast_compiler::{CompileError, Progress, Schedule, compile, validate};
 use precast_config::{CompilerSettings, CpuChoice, OptLevel};
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -287,6 +287,16 @@ fn casts_to_exact_types_are_refused() {
         "(block (result anyref) (br_on_cast_fail 0 anyref (ref (exact $t)) (local.get 0)))",
     ] {
         let text = format!("(module (type $t (struct)) (func (param anyref) (drop {cast})))");
+        let message = refusal(&text);
+        assert!(message.contains("`custom-descriptors`"), "{cast}: {message}");
+        let wasm = wat::parse_str(&text).unwrap();
+        let error = validate(&wasm, &CompilerSettings::default()).unwrap_err();
+        assert!(error.to_string().contains("`custom-descriptors`"), "{cast}: {error}");
+        // Where nothing can call it, it is not translated.
+        let text = format!(
+            "(module (type $t (struct)) (func $f (param anyref) (drop {cast}))
+                (func (export \"g\") unreachable (call $f (ref.null any))))"
+        );
         let message = refusal(&text);
         assert!(message.contains("`custom-descriptors`"), "{cast}: {message}");
     }

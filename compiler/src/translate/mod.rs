@@ -192,10 +192,7 @@ fn translate_operators(
             body.cast_operand = operand.and_then(|ty| ty.as_reference_type());
         }
         validator.op(offset, &operator)?;
-        if cast == Some(Cast::Exact) {
-            let what = "casts to exact types, of the `custom-descriptors` proposal,";
-            return Err(CompileError::Unsupported { what, offset: Some(offset) });
-        }
+        refuse_exact(cast, offset)?;
         body.set_offset(offset);
         if let Operator::Try { .. } = operator
             && body.control.legacy_tries.is_empty()
@@ -222,6 +219,27 @@ fn translate_operators(
     reader.finish()?;
     scratch.operators = reader.into_allocations();
     Ok(())
+}
+
+/// Refuses in a valid body what translating it would refuse, for bodies that are not translated.
+pub(crate) fn check(function_body: &FunctionBody<'_>) -> Result<(), CompileError> {
+    let mut reader = function_body.get_operators_reader()?;
+    while !reader.eof() {
+        let offset = reader.original_position();
+        refuse_exact(Cast::of(&reader.read()?), offset)?;
+    }
+    Ok(())
+}
+
+/// Refuses casts to exact types, which the validator accepts without being asked to.
+fn refuse_exact(cast: Option<Cast>, offset: usize) -> Result<(), CompileError> {
+    match cast {
+        Some(Cast::Exact) => {
+            let what = "casts to exact types, of the `custom-descriptors` proposal,";
+            Err(CompileError::Unsupported { what, offset: Some(offset) })
+        }
+        Some(Cast::Subtype) | None => Ok(()),
+    }
 }
 
 /// Translates a function in place of a call of it.
