@@ -37,6 +37,7 @@ mod reuse;
 mod rounds;
 mod short_jumps;
 mod signature;
+mod sink;
 mod stages;
 mod symbol;
 mod target;

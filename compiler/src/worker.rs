@@ -12,6 +12,7 @@ use wasmparser::FuncValidatorAllocations;
 use crate::code::{CompiledFunction, Translated};
 use crate::listing::Language;
 use crate::reuse::{self, Footprints, FunctionStore, TypeDigests};
+use crate::sink::sink;
 use crate::stages::{Stage, Stages, Stopwatch};
 use crate::symbol::Symbol;
 use crate::translate::{Environment, FunctionTranslator};
@@ -159,7 +160,7 @@ impl<'a> Worker<'a> {
         disassembly: Disassembly,
     ) -> Result<(CompiledCode, Option<Translated>), CompileError> {
         let Environment { module, isa, .. } = self.environment;
-        self.context.clear();
+        self.clear();
         let translated = match piece {
             Symbol::Function(index) => Some(self.translate(index)?),
             _ => {
@@ -174,11 +175,18 @@ impl<'a> Worker<'a> {
             && spared
             && frame_size(&compiled).is_none_or(|size| size > UNCHECKED_FRAME)
         {
-            self.context.clear();
+            self.clear();
             self.translate(index)?;
             compiled = self.generate_translated(disassembly).map_err(failed)?;
         }
         Ok((compiled, translated))
+    }
+
+    /// Empties the context for the next piece.
+    fn clear(&mut self) {
+        self.context.clear();
+        // Cranelift 0.135 leaves these, and looks through all of them in each function.
+        self.context.func.dfg.exception_tables.clear();
     }
 
     /// What [`Context::compile`] does, stage by stage.
@@ -189,6 +197,9 @@ impl<'a> Worker<'a> {
         let mut stopwatch = Stopwatch::start(self.stages);
         let (isa, control) = (self.environment.isa, &mut ControlPlane::default());
         self.context.optimize(isa, control)?;
+        if self.environment.settings.opt_level != OptLevel::None {
+            sink(&mut self.context.func);
+        }
         stopwatch.lap(Stage::Optimize);
         let Context { func, domtree, .. } = &self.context;
         let wants_text = disassembly == Disassembly::Kept;
