@@ -1,8 +1,9 @@
 //! What a module's functions look like to those that call them, as far as inlining asks.
 
 use precast_artifact::index::{DefinedFuncIndex, FuncIndex};
-use wasmparser::{FunctionBody, Operator};
+use wasmparser::FunctionBody;
 
+use crate::module::Survey;
 use crate::parsed::ParsedModule;
 
 /// Bytes of wasm in a body that is small enough to be inlined wherever it is called: about as much
@@ -41,26 +42,23 @@ pub(crate) fn budget(len: usize) -> usize {
 }
 
 impl Callees {
-    /// Reads all bodies of a module. They need not be valid.
-    pub(crate) fn new(module: &ParsedModule<'_>) -> Callees {
+    /// Chooses among the functions of a module. They need not be valid.
+    pub(crate) fn new(module: &ParsedModule<'_>, survey: &Survey) -> Callees {
         if module.len > LARGEST_MODULE {
             return Callees::default();
         }
-        let imported = module.module.imported.functions;
+        let imported = module.module.imported.functions as usize;
+        // Functions that are the same are compiled once.
         let mut calls = vec![0_u32; module.bodies.len()];
-        let count = |callee: u32| {
-            let callee = callee.checked_sub(imported).map(|callee| callee as usize);
-            if let Some(&code) = callee.and_then(|callee| module.representatives.get(callee)) {
-                let calls = &mut calls[code.as_usize()];
-                *calls = calls.saturating_add(1);
-            }
-        };
-        let plain = plain_bodies(&module.bodies, count);
+        for (&code, &more) in module.representatives.iter().zip(&survey.calls[imported..]) {
+            let calls = &mut calls[code.as_usize()];
+            *calls = calls.saturating_add(more);
+        }
         let choice = |(index, body): (usize, &FunctionBody<'_>)| {
             let function = module.function_index(DefinedFuncIndex(index as u32));
             let len = body.range().len();
             if calls[index] == 0
-                || !plain[index]
+                || survey.apart.contains(&index)
                 || len > SOLE
                 || variables(module, function, body) > VARIABLES
             {
@@ -82,35 +80,6 @@ impl Callees {
     pub(crate) fn get(&self, index: DefinedFuncIndex) -> Inlining {
         self.0.get(index.as_usize()).copied().unwrap_or(Inlining::Never)
     }
-}
-
-/// Of each body, whether it has nothing that cannot become a part of another one; `count` is told of
-/// every call.
-fn plain_bodies(bodies: &[FunctionBody<'_>], mut count: impl FnMut(u32)) -> Vec<bool> {
-    let mut is_plain = |body: &FunctionBody<'_>| {
-        let mut plain = true;
-        let Ok(mut reader) = body.get_operators_reader() else { return false };
-        while !reader.eof() {
-            match reader.read() {
-                Ok(Operator::Call { function_index }) => count(function_index),
-                Ok(Operator::ReturnCall { function_index }) => {
-                    count(function_index);
-                    plain = false;
-                }
-                // In another function it would be no tail call, and handlers end with the body.
-                Ok(
-                    Operator::ReturnCallIndirect { .. }
-                    | Operator::ReturnCallRef { .. }
-                    | Operator::TryTable { .. }
-                    | Operator::Try { .. },
-                ) => plain = false,
-                Ok(_) => {}
-                Err(_) => return false,
-            }
-        }
-        plain
-    };
-    bodies.iter().map(&mut is_plain).collect()
 }
 
 /// How many parameters, results and locals a function has.

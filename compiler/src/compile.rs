@@ -48,7 +48,7 @@ pub fn compile(
 ) -> Result<CompilationArtifacts, CompileError> {
     let mut stopwatch = Stopwatch::start(schedule.stages);
     let target = Target::new(settings)?;
-    let parsed = module::parse(wasm, settings, target.page_size())
+    let parsed = module::parse(wasm, settings, target.page_size(), schedule.jobs)
         .map_err(|error| explain(wasm, settings, None, error))?;
     stopwatch.lap(Stage::Parse);
     let pieces = pieces(&parsed);
@@ -81,7 +81,7 @@ pub fn compile(
 pub fn validate(wasm: &[u8], settings: &CompilerSettings) -> Result<(), CompileError> {
     /// The granularity of memory images, which nobody will see.
     const PAGE_SIZE: u64 = 64 << 10;
-    let parsed = module::parse(wasm, settings, PAGE_SIZE)
+    let parsed = module::parse(wasm, settings, PAGE_SIZE, 1)
         .map_err(|error| explain(wasm, settings, None, error))?;
     match module::first_error(wasm, &settings.features) {
         Some(source) => Err(explain(wasm, settings, Some(&parsed), source.into())),

@@ -46,7 +46,7 @@ pub fn list(
     language: Language,
 ) -> Result<String, CompileError> {
     let target = Target::new(settings)?;
-    let parsed = module::parse(wasm, settings, target.page_size())
+    let parsed = module::parse(wasm, settings, target.page_size(), 1)
         .map_err(|error| compile::explain(wasm, settings, None, error))?;
     let mut chosen = Vec::new();
     for name in functions {

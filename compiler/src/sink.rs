@@ -91,3 +91,81 @@ fn uses(func: &Function) -> SecondaryMap<Value, Uses> {
     }
     uses
 }
+
+#[cfg(test)]
+mod tests {
+    use cranelift_codegen::cursor::{Cursor, FuncCursor};
+    use cranelift_codegen::ir::condcodes::IntCC;
+    use cranelift_codegen::ir::{AbiParam, InstBuilder, types};
+    use cranelift_codegen::{settings, verify_function};
+
+    use super::*;
+
+    /// Compares its parameter with `results` constants in its first block; one result after the other is used in
+    /// the `blocks` blocks behind it.
+    fn function(results: usize, blocks: usize) -> Function {
+        let mut func = Function::new();
+        func.signature.params.push(AbiParam::new(types::I32));
+        let all: Vec<Block> = (0..=blocks).map(|_| func.dfg.make_block()).collect();
+        let variable = func.dfg.append_block_param(all[0], types::I32);
+        let mut pos = FuncCursor::new(&mut func);
+        pos.insert_block(all[0]);
+        let results: Vec<Value> = (0..results)
+            .map(|number| {
+                let constant = pos.ins().iconst(types::I32, number as i64);
+                let equal = pos.ins().icmp(IntCC::Equal, variable, constant);
+                pos.ins().uextend(types::I32, equal)
+            })
+            .collect();
+        pos.ins().jump(all[1], &[]);
+        for (number, pair) in all[1..].windows(2).enumerate() {
+            pos.insert_block(pair[0]);
+            match results.get(number) {
+                Some(&result) => pos.ins().brif(result, pair[1], &[], all[blocks], &[]),
+                None => pos.ins().jump(pair[1], &[]),
+            };
+        }
+        pos.insert_block(all[blocks]);
+        pos.ins().return_(&[]);
+        func
+    }
+
+    /// How many instructions of each opcode are in the first block, and how many elsewhere.
+    fn count(func: &Function, opcode: Opcode) -> (usize, usize) {
+        let mut count = (0, 0);
+        for block in func.layout.blocks() {
+            let of_opcode = |inst: &Inst| func.dfg.insts[*inst].opcode() == opcode;
+            let found = func.layout.block_insts(block).filter(of_opcode).count();
+            match Some(block) == func.layout.entry_block() {
+                true => count.0 += found,
+                false => count.1 += found,
+            }
+        }
+        count
+    }
+
+    fn sunk(mut func: Function) -> Function {
+        sink(&mut func);
+        verify_function(&func, &settings::Flags::new(settings::builder())).unwrap();
+        func
+    }
+
+    #[test]
+    fn many_results_go_to_their_uses() {
+        let func = sunk(function(MANY, BLOCKS));
+        assert_eq!(count(&func, Opcode::Uextend), (0, MANY));
+        assert_eq!(count(&func, Opcode::Icmp), (0, MANY));
+    }
+
+    #[test]
+    fn few_results_stay() {
+        let func = sunk(function(MANY - 1, BLOCKS));
+        assert_eq!(count(&func, Opcode::Icmp), (MANY - 1, 0));
+    }
+
+    #[test]
+    fn small_functions_stay_as_they_are() {
+        let func = sunk(function(MANY, MANY + 1));
+        assert_eq!(count(&func, Opcode::Icmp), (MANY, 0));
+    }
+}

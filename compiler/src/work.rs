@@ -1,6 +1,6 @@
 //! Who compiles what, when: one pipeline for any number of threads.
 //!
-//! Each worker takes the largest piece of code that is left, compiles it with memory that it
+//! Each worker takes a large piece of code that is left, compiles it with memory that it
 //! keeps for the next, and puts the result aside under the piece's position. So the
 //! result does not depend on the number of workers or on who was faster.
 
@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use precast_artifact::index::DefinedFuncIndex;
 use wasmparser::FuncValidatorAllocations;
 
+use crate::backlog::Backlog;
 use crate::code::CompiledFunction;
 use crate::error::FunctionName;
 use crate::listing::Language;
@@ -68,8 +69,8 @@ pub(crate) fn compile_all(
     let types = schedule.functions.map(|_| TypeDigests::new(&environment.module.module.types));
     let kept = schedule.functions.zip(types.as_ref());
     let aids = Aids { kept, stages: schedule.stages };
-    let queue = Queue::new(environment, pieces, schedule, aids);
     let jobs = schedule.jobs.min(pieces.len() / PIECES_PER_JOB).max(1);
+    let queue = Queue::new(environment, pieces, jobs, schedule, aids);
     run(jobs, &|| queue.work())?;
     queue.finish()
 }
@@ -152,9 +153,8 @@ struct Queue<'a> {
     environment: Environment<'a>,
     aids: Aids<'a>,
     pieces: &'a [Symbol],
-    /// Positions in `pieces`, largest piece first.
-    order: Vec<u32>,
-    next: AtomicUsize,
+    /// Positions in `pieces`.
+    backlog: Mutex<Backlog>,
     progress: Option<&'a dyn Progress>,
     cancel: Option<&'a AtomicBool>,
     functions: usize,
@@ -169,21 +169,19 @@ impl<'a> Queue<'a> {
     fn new(
         environment: Environment<'a>,
         pieces: &'a [Symbol],
+        jobs: usize,
         schedule: &Schedule<'a>,
         aids: Aids<'a>,
     ) -> Self {
-        let size = |position: u32| match pieces[position as usize] {
+        let size = |piece: &Symbol| match *piece {
             Symbol::Function(index) => environment.module.bodies[index.as_usize()].range().len(),
             _ => 0,
         };
-        let mut order: Vec<u32> = (0..pieces.len() as u32).collect();
-        order.sort_by_key(|&position| std::cmp::Reverse(size(position)));
         Queue {
             environment,
             aids,
             pieces,
-            order,
-            next: AtomicUsize::new(0),
+            backlog: Mutex::new(Backlog::new(pieces.iter().map(size), jobs)),
             progress: schedule.progress,
             cancel: schedule.cancel,
             functions: pieces.iter().filter(|piece| matches!(piece, Symbol::Function(_))).count(),
@@ -197,10 +195,12 @@ impl<'a> Queue<'a> {
     /// Compiles until nothing is left, or something failed.
     fn work(&self) {
         let mut worker = Worker::new(self.environment, self.aids);
+        let mut done = None;
         while !self.stopped.load(Ordering::Relaxed)
             && !self.is_cancelled()
-            && let Some(&position) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed))
+            && let Some(taken) = lock(&self.backlog).next(done.take())
         {
+            let position = taken.position;
             let piece = self.pieces[position as usize];
             let result = catch_unwind(AssertUnwindSafe(|| worker.piece(piece)));
             let result = result.unwrap_or_else(|panic| {
@@ -221,6 +221,7 @@ impl<'a> Queue<'a> {
                     }
                 }
             }
+            done = Some(taken);
         }
     }
 
@@ -237,7 +238,7 @@ impl<'a> Queue<'a> {
 
     fn finish(self) -> Result<Vec<CompiledFunction>, CompileError> {
         // It may have been cancelled too late to matter.
-        let is_left = self.next.load(Ordering::Relaxed) < self.pieces.len();
+        let is_left = !lock(&self.backlog).is_empty();
         let is_cancelled = self.is_cancelled() && is_left;
         let failure = self.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, error)) = failure {

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use precast_artifact::index::{FuncIndex, TableIndex, TypeIndex};
 use precast_artifact::module::{ConstOp, ElementMode, ExportItem, Module};
 use precast_artifact::types::{CompositeType, FuncType, HeapType, SubType, TypeSection, ValType};
-use wasmparser::{FunctionBody, Operator};
+
+use super::survey::Survey;
 
 /// A table may be this many times longer than what is known to be in it.
 const MAX_SPREAD: u64 = 8;
@@ -25,19 +26,12 @@ pub(crate) struct ClosedTables {
     type_numbers: Vec<Option<u32>>,
 }
 
-/// What the bodies of a module do to tables and with functions.
-#[derive(Default)]
-struct Uses {
-    tables: BTreeSet<TableIndex>,
-    functions: BTreeSet<FuncIndex>,
-}
-
 impl ClosedTables {
     /// Finds the closed tables, takes their images out of the module, and tells `escapes` each
     /// function of an image that can be referred to nonetheless.
     pub(crate) fn find(
         module: &mut Module,
-        bodies: &[FunctionBody<'_>],
+        survey: &Survey,
         function_types: &[TypeIndex],
         elements: &[Option<FuncIndex>],
         mut escapes: impl FnMut(FuncIndex),
@@ -56,11 +50,7 @@ impl ClosedTables {
             }
         }
         // A body that cannot be read is found again when it is validated.
-        let uses = match tables.is_empty() {
-            true => None,
-            false => Uses::of(bodies).ok(),
-        };
-        tables.retain(|table, _| uses.as_ref().is_some_and(|uses| !uses.tables.contains(table)));
+        tables.retain(|table, _| !survey.has_unreadable && !survey.tables.contains(table));
         for (table, functions) in &mut tables {
             let length = module.tables[table.as_usize()].limits.min;
             functions.resize(length as usize, None);
@@ -69,9 +59,7 @@ impl ClosedTables {
             let functions = &elements[image.functions.start as usize..];
             let functions = functions[..image.functions.len as usize].iter().flatten();
             let closed = tables.contains_key(&image.table);
-            let referred = |function: &&FuncIndex| {
-                !closed || uses.as_ref().is_none_or(|uses| uses.functions.contains(function))
-            };
+            let referred = |function: &&FuncIndex| !closed || survey.references.contains(function);
             functions.filter(referred).for_each(|&function| escapes(function));
         }
         module.table_images.retain(|image| !tables.contains_key(&image.table));
@@ -98,38 +86,6 @@ impl ClosedTables {
     pub(crate) fn imports(&self, imported: u32) -> BTreeSet<FuncIndex> {
         let functions = self.tables.values().flatten().flatten().copied();
         functions.filter(|function| function.0 < imported).collect()
-    }
-}
-
-impl Uses {
-    fn of(bodies: &[FunctionBody<'_>]) -> wasmparser::Result<Uses> {
-        let mut uses = Uses::default();
-        for body in bodies {
-            let mut operators = body.get_operators_reader()?;
-            while !operators.eof() {
-                uses.add(&operators.read()?);
-            }
-        }
-        Ok(uses)
-    }
-
-    fn add(&mut self, operator: &Operator<'_>) {
-        match *operator {
-            Operator::TableGet { table }
-            | Operator::TableSet { table }
-            | Operator::TableGrow { table }
-            | Operator::TableFill { table }
-            | Operator::TableInit { table, .. } => {
-                self.tables.insert(TableIndex(table));
-            }
-            Operator::TableCopy { dst_table, src_table } => {
-                self.tables.extend([TableIndex(dst_table), TableIndex(src_table)]);
-            }
-            Operator::RefFunc { function_index } => {
-                self.functions.insert(FuncIndex(function_index));
-            }
-            _ => {}
-        }
     }
 }
 

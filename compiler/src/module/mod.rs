@@ -9,6 +9,7 @@ mod identical;
 mod memory_images;
 mod names;
 mod segments;
+mod survey;
 mod types;
 
 use precast_artifact::index::{
@@ -35,15 +36,18 @@ pub(crate) use self::boundary::Boundary;
 pub(crate) use self::branch_hints::{BranchHint, BranchHints};
 pub(crate) use self::closed_tables::ClosedTables;
 pub(crate) use self::features::{explain, first_error};
+pub(crate) use self::survey::Survey;
 pub(crate) use self::types::{TypeKinds, heap_type};
 
 /// Takes a module apart.
 ///
-/// `page_size` is the granularity of memory images: the largest page of the target.
+/// `page_size` is the granularity of memory images: the largest page of the target. Up to `jobs` threads look
+/// at the bodies.
 pub(crate) fn parse<'wasm>(
     wasm: &'wasm [u8],
     settings: &CompilerSettings,
     page_size: u64,
+    jobs: usize,
 ) -> Result<ParsedModule<'wasm>, CompileError> {
     check_kind(wasm)?;
     let accepted = features::accepted(&settings.features);
@@ -63,11 +67,12 @@ pub(crate) fn parse<'wasm>(
             }
         }
     }
-    let mut module = reader.finish()?;
+    let survey = Survey::of(&reader.bodies, reader.function_types.len(), jobs);
+    let mut module = reader.finish(&survey)?;
     module.len = wasm.len();
     // Fuel is counted in the order in which functions are called.
     if settings.inlining && settings.opt_level != OptLevel::None && !settings.consume_fuel {
-        module.callees = Callees::new(&module);
+        module.callees = Callees::new(&module, &survey);
     }
     Ok(module)
 }
@@ -283,12 +288,12 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
         Ok(expression)
     }
 
-    fn finish(self) -> Result<ParsedModule<'wasm>, CompileError> {
+    fn finish(self, survey: &Survey) -> Result<ParsedModule<'wasm>, CompileError> {
         let mut module = self.module;
         let mut escapes = self.escapes;
         let closed_tables = ClosedTables::find(
             &mut module,
-            &self.bodies,
+            survey,
             &self.function_types,
             &self.bulk.elements,
             |function| escapes[function.as_usize()] = true,

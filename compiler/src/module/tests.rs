@@ -16,7 +16,7 @@ fn wasm(text: &str) -> Vec<u8> {
 
 fn parsed<T>(text: &str, look: impl FnOnce(ParsedModule<'_>) -> T) -> T {
     let wasm = wasm(text);
-    look(parse(&wasm, &settings(), 4096).unwrap())
+    look(parse(&wasm, &settings(), 4096, 2).unwrap())
 }
 
 /// What is said about a module, its functions included.
@@ -183,7 +183,7 @@ fn a_byte_at_the_end_of_a_large_memory_is_one_page() {
 
 #[test]
 fn other_binaries_are_refused() {
-    let error = |wasm: &[u8]| parse(wasm, &settings(), 4096).err().unwrap();
+    let error = |wasm: &[u8]| parse(wasm, &settings(), 4096, 1).err().unwrap();
     let component = wasm("(component)");
     assert!(matches!(error(&component), CompileError::Component));
     assert!(error(&component).to_string().contains("wasm-tools component unbundle"));

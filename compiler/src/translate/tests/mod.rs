@@ -56,7 +56,7 @@ fn translate_wasm(
     change: impl FnOnce(&mut ParsedModule<'_>),
 ) -> Result<Vec<Function>, CompileError> {
     let target = Target::new(settings).expect("the target of the test");
-    let mut module = parse(wasm, settings, 1 << 12)?;
+    let mut module = parse(wasm, settings, 1 << 12, 1)?;
     change(&mut module);
     let collector = match settings.collector {
         CollectorChoice::Auto => Collector::Null,
