@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    precast_cli::release_large_buffers();
     precast_cli::execute()
 }

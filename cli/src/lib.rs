@@ -9,6 +9,7 @@
 //! pages and relocations of one take longer to load than most artifacts; everything else it leaves
 //! to `precast-compiler`, which lies beside it and takes the same arguments: see `fast_path`.
 
+mod allocator;
 mod cache_args;
 mod command;
 mod context;
@@ -26,6 +27,7 @@ mod time_args;
 mod variants;
 mod watchdog;
 
+pub use allocator::release_large_buffers;
 pub use fast_path::start;
 
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use precast_artifact::index::DefinedFuncIndex;
 use wasmparser::FuncValidatorAllocations;
 
-use crate::backlog::Backlog;
+use crate::backlog::{Backlog, Taken};
 use crate::code::CompiledFunction;
 use crate::error::FunctionName;
 use crate::listing::Language;
@@ -198,7 +198,7 @@ impl<'a> Queue<'a> {
         let mut done = None;
         while !self.stopped.load(Ordering::Relaxed)
             && !self.is_cancelled()
-            && let Some(taken) = lock(&self.backlog).next(done.take())
+            && let Some(taken) = self.next(done.take())
         {
             let position = taken.position;
             let piece = self.pieces[position as usize];
@@ -223,6 +223,10 @@ impl<'a> Queue<'a> {
             }
             done = Some(taken);
         }
+    }
+
+    fn next(&self, done: Option<Taken>) -> Option<Taken> {
+        lock(&self.backlog).next(done)
     }
 
     fn is_cancelled(&self) -> bool {

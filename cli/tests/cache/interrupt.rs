@@ -41,8 +41,22 @@ fn names(scene: &Scene) -> Vec<String> {
 }
 
 fn interrupt(child: &Child) {
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    signal(child, "INT");
+}
+
+fn signal(child: &Child, name: &str) {
+    let kill = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
     assert!(kill.unwrap().success());
+}
+
+/// Waits until a process compiles, and stops it, so that it is not done before it is wanted.
+#[track_caller]
+fn stop_compiling(scene: &Scene, child: &mut Child) {
+    while scene.files("locks").is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    signal(child, "STOP");
 }
 
 #[test]
@@ -56,15 +70,13 @@ fn a_compilation_that_is_interrupted_leaves_nothing() {
         &["cache", "warm", "--jobs", "1", "large.wat"],
     ] {
         let mut first = scene.command(arguments).stderr(Stdio::null()).spawn().unwrap();
-        while scene.files("locks").is_empty() {
-            assert!(first.try_wait().unwrap().is_none(), "{arguments:?} ended too early");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        stop_compiling(&scene, &mut first);
         // Who waits for it can be interrupted as well.
         let mut second = scene.command(arguments).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(100));
         for child in [&mut second, &mut first] {
             interrupt(child);
+            signal(child, "CONT");
             let status = child.wait().unwrap();
             assert_eq!(status.signal(), Some(SIGINT), "{arguments:?}: {status:?}");
         }
@@ -83,9 +95,7 @@ fn who_waits_says_for_whom_on_a_terminal_and_can_be_stopped_there() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    while scene.files("locks").is_empty() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    stop_compiling(&scene, &mut first);
     let mut terminal = scene.traced_by("script");
     // A terminal without a size shows nothing.
     let second =
@@ -104,6 +114,7 @@ fn who_waits_says_for_whom_on_a_terminal_and_can_be_stopped_there() {
     terminal.stdin.take().unwrap().write_all(b"\x03").unwrap();
     std::io::copy(&mut output, &mut std::io::sink()).unwrap();
     assert_eq!(terminal.wait().unwrap().code(), Some(128 + SIGINT));
+    signal(&first, "CONT");
     assert!(first.try_wait().unwrap().is_none(), "the first one goes on");
     interrupt(&first);
     assert_eq!(first.wait().unwrap().signal(), Some(SIGINT));
