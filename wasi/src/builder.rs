@@ -226,5 +226,5 @@ fn host_stream(fd: OwnedFd, without: Rights) -> Descriptor {
         FileType::RegularFile => Rights::FILE,
         _ => Rights::STREAM,
     };
-    Descriptor::new(Object::File(HostFile { fd, filetype }), rights.difference(without))
+    Descriptor::new(Object::File(HostFile::given(fd, filetype)), rights.difference(without))
 }

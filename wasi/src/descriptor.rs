@@ -61,6 +61,9 @@ impl WasiCtx {
         if !settable.contains(flags) {
             return Err(Errno::Inval);
         }
+        if let (Object::File(file), true) = (&*descriptor.object, flags.contains(FdFlags::APPEND)) {
+            file.leave_position_to_system()?;
+        }
         let mut wanted = rustix::fs::fcntl_getfl(host)?;
         wanted.set(OFlags::APPEND, flags.contains(FdFlags::APPEND));
         wanted.set(OFlags::NONBLOCK, flags.contains(FdFlags::NONBLOCK));

@@ -1,12 +1,13 @@
 //! Reading, writing and everything else about the contents of open files.
 
 use std::num::NonZeroU64;
+use std::os::fd::AsFd;
 
 use precast_runtime::MemoryView;
 use rustix::fs::{FallocateFlags, SeekFrom, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
 use crate::abi::{Advice, TimeFlags, Whence};
-use crate::object::Object;
+use crate::object::{HostFile, Object};
 use crate::sys::IoVecs;
 use crate::{Errno, Rights, WasiCtx};
 
@@ -152,6 +153,7 @@ impl WasiCtx {
             _ if buffers.total() == 0 => 0,
             Object::Input(input) => input.read(&buffers),
             Object::Null => 0,
+            Object::File(file) => file.read(&buffers)?,
             object => buffers.read(object.host_fd().ok_or(Errno::Badf)?)?,
         };
         Ok(memory.write(u64::from(nread), &count.to_le_bytes())?)
@@ -177,7 +179,7 @@ impl WasiCtx {
         let buffers = IoVecs::parse(memory, iovs, iovs_len)?;
         let count = match buffers.total() {
             0 => 0,
-            _ => buffers.read_at(file, offset)?,
+            _ => buffers.read_at(file.fd.as_fd(), offset)?,
         };
         Ok(memory.write(u64::from(nread), &count.to_le_bytes())?)
     }
@@ -203,7 +205,8 @@ impl WasiCtx {
             Object::Output(output) => output.write(&buffers)?,
             Object::Null => u32::try_from(buffers.total()).unwrap_or(u32::MAX),
             // A signal would end the host where a peer is gone.
-            Object::Connection(socket) => buffers.send(std::os::fd::AsFd::as_fd(socket))?,
+            Object::Connection(socket) => buffers.send(socket.as_fd())?,
+            Object::File(file) => file.write(&buffers)?,
             object => buffers.write(object.host_fd().ok_or(Errno::Badf)?)?,
         };
         Ok(memory.write(u64::from(nwritten), &count.to_le_bytes())?)
@@ -229,7 +232,7 @@ impl WasiCtx {
         let buffers = IoVecs::parse(memory, iovs, iovs_len)?;
         let count = match buffers.total() {
             0 => 0,
-            _ => buffers.write_at(file, offset)?,
+            _ => buffers.write_at(file.fd.as_fd(), offset)?,
         };
         Ok(memory.write(u64::from(nwritten), &count.to_le_bytes())?)
     }
@@ -274,7 +277,7 @@ impl WasiCtx {
             return Err(Errno::Notcapable);
         }
         memory.range(u64::from(position), 8)?;
-        let moved = rustix::fs::seek(file, target)?;
+        let moved = file.seek(target)?;
         Ok(memory.write(u64::from(position), &moved.to_le_bytes())?)
     }
 
@@ -290,11 +293,11 @@ impl WasiCtx {
 
 impl crate::table::Descriptor {
     /// The file behind it, for calls that need positions.
-    fn positioned(&self, rights: Rights) -> Result<std::os::fd::BorrowedFd<'_>, Errno> {
+    fn positioned(&self, rights: Rights) -> Result<&HostFile, Errno> {
         match &*self.object {
             Object::File(file) => {
                 self.require(rights)?;
-                Ok(std::os::fd::AsFd::as_fd(&file.fd))
+                Ok(file)
             }
             Object::Directory(_) => Err(Errno::Badf),
             // Which direction a stream has comes before that it has no positions.

@@ -46,6 +46,7 @@ mod object;
 mod open;
 mod path;
 mod poll;
+mod position;
 mod process;
 mod random;
 mod rights;

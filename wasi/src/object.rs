@@ -3,7 +3,10 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
 
+use rustix::fs::OFlags;
+
 use crate::abi::{FdFlags, FileStat, FileType};
+use crate::position::Position;
 use crate::{Errno, MemoryInput, MemoryOutput};
 
 /// An open object.
@@ -32,6 +35,7 @@ pub(crate) enum Object {
 pub(crate) struct HostFile {
     pub(crate) fd: OwnedFd,
     pub(crate) filetype: FileType,
+    pub(crate) position: Position,
 }
 
 /// A directory of the host, from which paths are looked up.
@@ -53,10 +57,20 @@ impl Directory {
 }
 
 impl HostFile {
-    pub(crate) fn new(fd: OwnedFd) -> Result<HostFile, Errno> {
+    /// What was just opened with `flags`, and is nobody else's.
+    pub(crate) fn opened(fd: OwnedFd, flags: OFlags) -> Result<HostFile, Errno> {
         let stat = rustix::fs::fstat(&fd)?;
         let filetype = rustix::fs::FileType::from_raw_mode(stat.st_mode).into();
-        Ok(HostFile { fd, filetype })
+        let position = match filetype {
+            FileType::RegularFile if !flags.contains(OFlags::APPEND) => Position::exclusive(),
+            _ => Position::shared(),
+        };
+        Ok(HostFile { fd, filetype, position })
+    }
+
+    /// What the embedder hands over and may have kept a duplicate of.
+    pub(crate) fn given(fd: OwnedFd, filetype: FileType) -> HostFile {
+        HostFile { fd, filetype, position: Position::shared() }
     }
 }
 
@@ -104,8 +118,7 @@ impl Object {
     }
 }
 
-fn host_flags(host: rustix::fs::OFlags) -> FdFlags {
-    use rustix::fs::OFlags;
+fn host_flags(host: OFlags) -> FdFlags {
     let mut flags = FdFlags::empty();
     flags.set(FdFlags::APPEND, host.contains(OFlags::APPEND));
     flags.set(FdFlags::NONBLOCK, host.contains(OFlags::NONBLOCK));

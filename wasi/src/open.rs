@@ -53,7 +53,7 @@ impl WasiCtx {
 
         let flags = host_flags(open, base, fdflags)? | lookup.to_host();
         let host = sys::open_beneath(&directory.dir, path.as_c_str(), flags)?;
-        let file = HostFile::new(host)?;
+        let file = HostFile::opened(host, flags)?;
         let base = base & parent.inheriting;
         let inheriting = inheriting & parent.inheriting;
         let descriptor = if file.filetype == FileType::Directory {

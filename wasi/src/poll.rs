@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use precast_runtime::MemoryView;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::SeekFrom;
 use smallvec::SmallVec;
 
 use crate::abi::{ClockId, Edition, FileType};
@@ -253,7 +254,7 @@ fn readable_bytes(object: &Object) -> u64 {
         Object::Input(input) => input.remaining() as u64,
         Object::File(file) if file.filetype == FileType::RegularFile => {
             let size = rustix::fs::fstat(&file.fd).map_or(0, |stat| stat.st_size as u64);
-            size.saturating_sub(rustix::fs::tell(&file.fd).unwrap_or(0))
+            size.saturating_sub(file.seek(SeekFrom::Current(0)).unwrap_or(0))
         }
         object => {
             object.host_fd().and_then(|host| rustix::io::ioctl_fionread(host).ok()).unwrap_or(0)

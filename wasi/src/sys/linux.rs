@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, SeekFrom, Stat, Timestamps, fstat,
-    openat2, seek, statat, utimensat,
+    fstatfs, openat2, seek, statat, utimensat,
 };
 use rustix::io::Errno as HostErrno;
 
@@ -98,6 +98,24 @@ pub(crate) fn set_times_beneath(
 ) -> Result<(), Errno> {
     let fd = open_beneath(dir, path, OFlags::PATH | follow)?;
     Ok(utimensat(&fd, c"", times, AtFlags::EMPTY_PATH)?)
+}
+
+/// Whether all that matters about positions in this regular file is that they count its bytes: of
+/// `/proc` and its like, where each file has its own idea of them, that is not known.
+pub(crate) fn positions_only_count(file: impl AsFd) -> bool {
+    fstatfs(file).is_ok_and(|found| {
+        matches!(
+            found.f_type,
+            libc::BTRFS_SUPER_MAGIC
+                | libc::EXT4_SUPER_MAGIC // And those before it.
+                | libc::F2FS_SUPER_MAGIC
+                | libc::FUSE_SUPER_MAGIC
+                | libc::NFS_SUPER_MAGIC
+                | libc::OVERLAYFS_SUPER_MAGIC
+                | libc::TMPFS_MAGIC
+                | libc::XFS_SUPER_MAGIC
+        )
+    })
 }
 
 /// One entry of a directory.

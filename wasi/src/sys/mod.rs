@@ -4,4 +4,6 @@ mod iovec;
 mod linux;
 
 pub(crate) use iovec::{IoVecs, fill_random};
-pub(crate) use linux::{Entry, list, open_beneath, set_times_beneath, stat_beneath};
+pub(crate) use linux::{
+    Entry, list, open_beneath, positions_only_count, set_times_beneath, stat_beneath,
+};
