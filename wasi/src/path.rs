@@ -1,10 +1,10 @@
 //! The functions that take paths, except the one that opens them.
 //!
 //! Every look-up goes through cap-std or `openat2`, which resolve symbolic links and
-//! `..` themselves and never leave the directory that they start from.
+//! `..` themselves and never leave the directory that they start from. A name in that
+//! directory itself needs no look-up.
 
-use std::ffi::{CStr, OsStr};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::CStr;
 use std::path::Path;
 
 use precast_runtime::MemoryView;
@@ -49,7 +49,7 @@ impl GuestPath {
     }
 
     fn as_path(&self) -> &Path {
-        Path::new(OsStr::from_bytes(self.as_c_str().to_bytes()))
+        sys::as_path(self.as_c_str())
     }
 }
 
@@ -78,7 +78,7 @@ impl WasiCtx {
         let descriptor = self.table.get(fd)?;
         let directory = descriptor.directory(Rights::PATH_CREATE_DIRECTORY)?;
         let path = GuestPath::read(memory, path, path_len)?;
-        Ok(directory.dir.create_dir(path.as_path())?)
+        sys::create_dir_beneath(&directory.dir, path.as_c_str())
     }
 
     /// Stores the attributes of a file or directory at `stat`.
@@ -217,7 +217,7 @@ impl WasiCtx {
         let descriptor = self.table.get(fd)?;
         let directory = descriptor.directory(Rights::PATH_REMOVE_DIRECTORY)?;
         let path = GuestPath::read(memory, path, path_len)?;
-        Ok(directory.dir.remove_dir(path.as_path())?)
+        sys::remove_dir_beneath(&directory.dir, path.as_c_str())
     }
 
     /// Renames a file or directory, also from one directory to another.
@@ -282,6 +282,6 @@ impl WasiCtx {
         let descriptor = self.table.get(fd)?;
         let directory = descriptor.directory(Rights::PATH_UNLINK_FILE)?;
         let path = GuestPath::read(memory, path, path_len)?;
-        Ok(directory.dir.remove_file(path.as_path())?)
+        sys::remove_file_beneath(&directory.dir, path.as_c_str())
     }
 }

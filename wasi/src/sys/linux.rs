@@ -3,7 +3,7 @@
 //! `openat2` resolves a whole path in one call and refuses to leave the directory it
 //! starts from. Where the kernel or a system call filter lacks it, cap-std walks.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, SeekFrom, Stat, Timestamps, fstat,
-    fstatfs, openat2, seek, statat, utimensat,
+    fstatfs, mkdirat, openat2, seek, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno as HostErrno;
 
@@ -66,13 +66,11 @@ fn open_walking(dir: &Dir, path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno>
         OFlags::RWMODE | OFlags::CREATE | OFlags::EXCL | OFlags::TRUNC | OFlags::CLOEXEC,
     );
     options.custom_flags(rest.bits() as i32);
-    let path = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
-    Ok(dir.open_with(path, &options)?.into_std().into())
+    Ok(dir.open_with(as_path(path), &options)?.into_std().into())
 }
 
 /// The attributes of what is at `path` beneath `dir`.
 pub(crate) fn stat_beneath(dir: &Dir, path: &CStr, follow: OFlags) -> Result<Stat, Errno> {
-    // A name in the directory itself cannot lead outside unless it is a symbolic link.
     if is_plain_name(path) {
         let stat = statat(dir, path, AtFlags::SYMLINK_NOFOLLOW)?;
         let link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
@@ -84,9 +82,40 @@ pub(crate) fn stat_beneath(dir: &Dir, path: &CStr, follow: OFlags) -> Result<Sta
     Ok(fstat(&fd)?)
 }
 
+/// Makes a directory at `path` beneath `dir`.
+pub(crate) fn create_dir_beneath(dir: &Dir, path: &CStr) -> Result<(), Errno> {
+    match is_plain_name(path) {
+        true => Ok(mkdirat(dir, path, Mode::from_raw_mode(0o777))?),
+        false => Ok(dir.create_dir(as_path(path))?),
+    }
+}
+
+/// Removes the empty directory at `path` beneath `dir`.
+pub(crate) fn remove_dir_beneath(dir: &Dir, path: &CStr) -> Result<(), Errno> {
+    match is_plain_name(path) {
+        true => Ok(unlinkat(dir, path, AtFlags::REMOVEDIR)?),
+        false => Ok(dir.remove_dir(as_path(path))?),
+    }
+}
+
+/// Removes what is at `path` beneath `dir` and is no directory.
+pub(crate) fn remove_file_beneath(dir: &Dir, path: &CStr) -> Result<(), Errno> {
+    match is_plain_name(path) {
+        true => Ok(unlinkat(dir, path, AtFlags::empty())?),
+        false => Ok(dir.remove_file(as_path(path))?),
+    }
+}
+
+/// Whether this names something in the directory itself. That leads outside only where
+/// the system follows symbolic links, which it never does to create or remove one.
 fn is_plain_name(path: &CStr) -> bool {
     let bytes = path.to_bytes();
     !bytes.is_empty() && bytes != b"." && bytes != b".." && !bytes.contains(&b'/')
+}
+
+/// A path as the standard library and cap-std take it.
+pub(crate) fn as_path(path: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(path.to_bytes()))
 }
 
 /// Sets the times of what is at `path` beneath `dir`.

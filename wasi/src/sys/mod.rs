@@ -5,5 +5,6 @@ mod linux;
 
 pub(crate) use iovec::{IoVecs, fill_random};
 pub(crate) use linux::{
-    Entry, list, open_beneath, positions_only_count, set_times_beneath, stat_beneath,
+    Entry, as_path, create_dir_beneath, list, open_beneath, positions_only_count,
+    remove_dir_beneath, remove_file_beneath, set_times_beneath, stat_beneath,
 };
