@@ -23,7 +23,8 @@ pub(crate) struct Backlog {
 pub(crate) struct Taken {
     /// Its position among all pieces.
     pub(crate) position: u32,
-    size: usize,
+    /// How large it is.
+    pub(crate) size: usize,
 }
 
 impl Backlog {

@@ -28,6 +28,8 @@ use crate::{CompileError, trampoline, translate};
 const STACK_SIZE: usize = 16 << 20;
 /// Fewer pieces than this are not worth another thread.
 const PIECES_PER_JOB: usize = 8;
+/// A piece with more bytes leaves a worker with more memory than is worth keeping for smaller ones.
+const LARGE: usize = 16 << 10;
 
 /// How a compilation is carried out. Nothing of it changes the result.
 #[derive(Clone, Copy)]
@@ -196,10 +198,17 @@ impl<'a> Queue<'a> {
     fn work(&self) {
         let mut worker = Worker::new(self.environment, self.aids);
         let mut done = None;
+        let mut largest = 0;
         while !self.stopped.load(Ordering::Relaxed)
             && !self.is_cancelled()
             && let Some(taken) = self.next(done.take())
         {
+            // What a thread keeps is added to what the others need by then.
+            if largest > LARGE && taken.size < largest - largest / 4 {
+                worker.shrink();
+                largest = 0;
+            }
+            largest = largest.max(taken.size);
             let position = taken.position;
             let piece = self.pieces[position as usize];
             let result = catch_unwind(AssertUnwindSafe(|| worker.piece(piece)));

@@ -17,10 +17,8 @@ use crate::stages::{Stage, Stages, Stopwatch};
 use crate::symbol::Symbol;
 use crate::translate::{Environment, FunctionTranslator};
 use crate::work::name;
-use crate::{CompileError, short_jumps, trampoline};
+use crate::{CompileError, memory, short_jumps, trampoline};
 
-/// A function with a longer body leaves a worker with more memory than is worth keeping.
-const LARGE_BODY: usize = 128 << 10;
 /// The largest frame, in bytes, of a function that calls nothing and does not look at the stack limit. Below
 /// the limit there is room for host functions, which need more.
 const UNCHECKED_FRAME: u32 = 1 << 10;
@@ -130,14 +128,15 @@ impl<'a> Worker<'a> {
         {
             short_jumps::shorten(&mut code, &compiled.bb_starts);
         }
-        if let Symbol::Function(index) = piece
-            && module.bodies[index.as_usize()].range().len() > LARGE_BODY
-        {
-            let reuse = self.reuse.take();
-            let aids = Aids { kept: None, stages: self.stages };
-            *self = Worker { reuse, ..Worker::new(self.environment, aids) };
-        }
         Ok(code)
+    }
+
+    /// Gives up the memory that larger pieces needed.
+    pub(crate) fn shrink(&mut self) {
+        let reuse = self.reuse.take();
+        let aids = Aids { kept: None, stages: self.stages };
+        *self = Worker { reuse, ..Worker::new(self.environment, aids) };
+        memory::release();
     }
 
     /// Compiles a function, and writes down its code.
