@@ -4,6 +4,7 @@ use cranelift_codegen::ir::{Block, Value};
 use precast_artifact::index::TypeIndex;
 use wasmparser::BlockType;
 
+use super::dispatch::Dispatches;
 use super::handlers::Handlers;
 use super::legacy_tries::LegacyTries;
 
@@ -19,6 +20,8 @@ pub(super) struct ControlStack {
     /// How many blocks have been opened in code that cannot be reached: nothing of them is
     /// translated, they are only counted.
     skipped: usize,
+    /// The loops that choose where their body goes on.
+    pub(super) dispatches: Dispatches,
     /// The exception handlers of those that have any.
     pub(super) handlers: Handlers,
     /// What the blocks of the older exception encoding catch.
@@ -38,6 +41,8 @@ pub(super) struct Frame {
     pub(super) next: Option<Block>,
     /// Whether something branches to its end that is not cold.
     pub(super) warm: bool,
+    /// Whether more branches to its end can follow behind it, up to the end of a loop around it.
+    pub(super) is_dispatched: bool,
 }
 
 /// What an open block is.
@@ -85,6 +90,7 @@ impl ControlStack {
         self.unreachable = false;
         self.cold = false;
         self.skipped = 0;
+        self.dispatches.clear();
         self.handlers.clear();
         self.legacy_tries.clear();
         self.push(FrameKind::Function, BlockType::FuncType(ty.0), 0);
@@ -143,7 +149,7 @@ impl ControlStack {
     /// Opens a block with `height` operands below its parameters.
     pub(super) fn push(&mut self, kind: FrameKind, ty: BlockType, height: usize) {
         self.loops += usize::from(matches!(kind, FrameKind::Loop { .. }));
-        self.frames.push(Frame { kind, ty, height, next: None, warm: false });
+        self.frames.push(Frame { kind, ty, height, next: None, warm: false, is_dispatched: false });
     }
 
     /// Closes the innermost block.
@@ -162,6 +168,11 @@ impl ControlStack {
     pub(super) fn inlined_depth(&self) -> u32 {
         let depth = self.frames.iter().rev().position(|frame| frame.kind == FrameKind::Inlined);
         depth.expect("the code is in a callee") as u32
+    }
+
+    /// The open blocks, outermost first.
+    pub(super) fn frames(&self) -> &[Frame] {
+        &self.frames
     }
 
     /// The block that a branch with the given depth leaves or, for a loop, repeats.

@@ -37,6 +37,13 @@ pub(super) struct Interrupts {
     deadline: Option<Variable>,
 }
 
+impl Interrupts {
+    /// Whether anything can stop the function from outside.
+    pub(super) fn are_possible(&self) -> bool {
+        self.fuel.is_some() || self.deadline.is_some()
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Fuel {
     /// What has been consumed.

@@ -13,6 +13,7 @@
 
 mod body;
 mod control;
+mod dispatch;
 mod extent;
 mod handlers;
 pub(crate) mod inlined;

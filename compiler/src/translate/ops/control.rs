@@ -2,7 +2,8 @@
 //!
 //! The code behind a block's end is a code block of its own only when something branches
 //! to it. A block is sealed as soon as nothing more can branch to it: at its first
-//! instruction, except for the header of a loop, which is sealed at the loop's end.
+//! instruction, except for the header of a loop, which is sealed at the loop's end, as are the places
+//! that it chooses from.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use crate::module::BranchHint;
 use crate::signature::value_type;
 use crate::translate::body::Body;
 use crate::translate::control::{Frame, FrameKind};
-use crate::translate::interrupts;
+use crate::translate::{dispatch, interrupts};
 
 use super::exceptions;
 
@@ -91,6 +92,10 @@ pub(in crate::translate) fn end(body: &mut Body<'_>) {
         FrameKind::Loop { header } => {
             body.extent.close_loop(body.builder.block_params(header).len());
             body.builder.seal_block(header);
+            for target in body.control.dispatches.close(body.control.depth()) {
+                body.extent.close_loop(body.builder.block_params(target).len());
+                body.builder.seal_block(target);
+            }
         }
         FrameKind::TryTable => exceptions::land(body),
         FrameKind::LegacyTry | FrameKind::LegacyCatch { .. } => {
@@ -104,7 +109,10 @@ pub(in crate::translate) fn end(body: &mut Body<'_>) {
     }
     if let Some(next) = frame.next {
         body.control.set_cold(!frame.warm);
-        body.continue_in(next);
+        match frame.is_dispatched {
+            true => body.switch_to(next),
+            false => body.continue_in(next),
+        }
         body.control.set_reachable();
         body.values.truncate(frame.height);
         push_block_params(body, next);
@@ -166,6 +174,7 @@ pub(in crate::translate) fn br_on_non_null(body: &mut Body<'_>, depth: u32) {
 /// `br_table`.
 pub(in crate::translate) fn br_table(body: &mut Body<'_>, table: &BrTable<'_>) {
     let index = body.values.pop();
+    let dispatched = dispatch::find(body, index, table);
     let mut edges = Edges::new();
     let mut call = |depth| {
         let (block, arity) = target(body, depth);
@@ -182,8 +191,14 @@ pub(in crate::translate) fn br_table(body: &mut Body<'_>, table: &BrTable<'_>) {
     let default = call(table.default());
     // The validator has read them already.
     let targets: Vec<BlockCall> = table.targets().map_while(Result::ok).map(call).collect();
-    let table = body.builder.create_jump_table(JumpTableData::new(default, &targets));
-    body.ins().br_table(index, table);
+    let jump_table = body.builder.create_jump_table(JumpTableData::new(default, &targets));
+    body.ins().br_table(index, jump_table);
+    if let Some(dispatched) = dispatched {
+        let pool = &body.builder.func.dfg.value_lists;
+        let blocks = targets.iter().map(|target| target.block(pool)).collect();
+        let default = default.block(pool);
+        dispatch::open(body, dispatched, table, blocks, default);
+    }
     for (edge, block, arity) in edges.into_values() {
         body.continue_in(edge);
         let args = body.branch_args(arity);
@@ -221,7 +236,7 @@ fn hinted_target(body: &mut Body<'_>, depth: u32, hint: Option<BranchHint>) -> (
     let &mut Frame { kind, ty, next, .. } = frame;
     let (params, results) = body.arity(ty);
     if let FrameKind::Loop { header } = kind {
-        return (header, params);
+        return (dispatch::target(body, depth).unwrap_or(header), params);
     }
     let next = next.unwrap_or_else(|| {
         let next = body.block_with_params(&result_types(body, ty));

@@ -25,21 +25,28 @@ pub(in crate::translate) fn select(body: &mut Body<'_>) {
 pub(in crate::translate) fn local_get(body: &mut Body<'_>, index: u32) {
     let local = body.local(index);
     let value = body.builder.use_var(local);
+    body.control.dispatches.note_read(local, value);
     body.values.push(value);
 }
 
 /// `local.set`.
 pub(in crate::translate) fn local_set(body: &mut Body<'_>, index: u32) {
     let value = body.values.pop();
-    let local = body.local(index);
-    body.builder.def_var(local, value);
+    write_local(body, index, value);
 }
 
 /// `local.tee`.
 pub(in crate::translate) fn local_tee(body: &mut Body<'_>, index: u32) {
     let value = body.values.top(1)[0];
+    write_local(body, index, value);
+}
+
+fn write_local(body: &mut Body<'_>, index: u32, value: Value) {
     let local = body.local(index);
     body.builder.def_var(local, value);
+    if let Some(block) = body.builder.current_block() {
+        body.control.dispatches.note_written(local, value, block);
+    }
 }
 
 /// `global.get`.

@@ -2,6 +2,7 @@
 
 mod atomic;
 mod bounds;
+mod dispatch;
 mod exceptions;
 mod golden;
 mod heap;
