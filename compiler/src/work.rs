@@ -29,7 +29,7 @@ const STACK_SIZE: usize = 16 << 20;
 /// Fewer pieces than this are not worth another thread.
 const PIECES_PER_JOB: usize = 8;
 /// A piece with more bytes leaves a worker with more memory than is worth keeping for smaller ones.
-const LARGE: usize = 16 << 10;
+const LARGE: usize = 24 << 10;
 
 /// How a compilation is carried out. Nothing of it changes the result.
 #[derive(Clone, Copy)]
@@ -204,7 +204,7 @@ impl<'a> Queue<'a> {
             && let Some(taken) = self.next(done.take())
         {
             // What a thread keeps is added to what the others need by then.
-            if largest > LARGE && taken.size < largest - largest / 4 {
+            if largest > LARGE && taken.size < largest / 3 * 2 {
                 worker.shrink();
                 largest = 0;
             }
