@@ -15,6 +15,16 @@ pub use heap::{ALIVE, Heap, Work};
 #[cfg(feature = "precast")]
 pub use precast::warm;
 
+/// Compiles through a cache, which needs precast.
+///
+/// # Errors
+///
+/// Always.
+#[cfg(not(feature = "precast"))]
+pub fn warm(_: &Path, _: bool, _: Option<usize>, _: &Path) -> Result<()> {
+    bail!("this program was built without precast")
+}
+
 /// An engine with one configuration.
 pub trait Engine {
     /// Its name in the tables and on the command line.
@@ -184,10 +194,13 @@ pub enum References {
 }
 
 /// Slots of a pool, and what fits into one: enough for every program of the benches.
+#[cfg(any(feature = "precast", feature = "wasmtime"))]
 const SLOTS: u32 = 16;
 /// Bytes of an instance without its memories and tables.
+#[cfg(any(feature = "precast", feature = "wasmtime"))]
 const INSTANCE_BYTES: usize = 32 << 20;
 /// Elements of a table.
+#[cfg(any(feature = "precast", feature = "wasmtime"))]
 const TABLE_ELEMENTS: usize = 1 << 18;
 
 /// For which CPU code is compiled.
