@@ -34,6 +34,13 @@ fn machine(random: &mut Random) -> String {
     if operand {
         text.push_str("local.get $a\n");
     }
+    // What the head does to locals takes no instruction, and has to be done all the same.
+    match random.below(5) {
+        0 => text.push_str("local.get $a local.set $b\n"),
+        1 => text.push_str("local.get $other local.set $state\n"),
+        2 => text.push_str("local.get $state local.tee $other drop\n"),
+        _ => {}
+    }
     for state in (0..STATES).rev() {
         writeln!(text, "block $s{state}").unwrap();
     }

@@ -4,8 +4,8 @@
 /// Makes the C library give large buffers back to the system as soon as they are free.
 ///
 /// By default, the threshold from which it maps a buffer of its own grows with the first one that is freed; each thread
-/// then keeps what its largest function took. With these values, the peak of anonymous memory when resvg or esbuild is
-/// compiled is a fifth lower, at the same time.
+/// then keeps what its largest function took. With these values, the peak of anonymous memory is lower by 4 % when
+/// resvg is compiled and by a fifth when esbuild or ruby is, in the same time.
 pub fn release_large_buffers() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for (parameter, value) in [

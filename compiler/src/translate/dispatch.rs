@@ -74,24 +74,27 @@ pub(super) fn find(
     index: Value,
     table: &BrTable<'_>,
 ) -> Option<(usize, Variable)> {
-    let (local, value) = body.control.dispatches.read?;
+    let dispatches = &body.control.dispatches;
+    let (local, value) = dispatches.read?;
+    let block = body.builder.current_block()?;
+    // To copy one local to another takes no instruction, but is something, too.
+    let writes = dispatches.written.is_some_and(|(.., written)| written == block);
+    let is_first = body.builder.func.layout.first_inst(block).is_none() && !writes;
     // Interrupts are looked for in the heads of loops.
-    if value != index || body.interrupts.are_possible() {
+    if value != index || !is_first || body.interrupts.are_possible() {
         return None;
     }
     let frames = body.control.frames();
     let position = frames.iter().rposition(|frame| frame.kind != FrameKind::Block)?;
-    let FrameKind::Loop { header } = frames[position].kind else { return None };
     let height = frames[position].height;
-    let is_plain = frames[position..]
-        .iter()
-        .all(|frame| frame.ty == BlockType::Empty && frame.height == height);
+    let is_plain = frames[position].kind == FrameKind::Loop { header: block }
+        && frames[position..]
+            .iter()
+            .all(|frame| frame.ty == BlockType::Empty && frame.height == height);
     let innermost = frames.len() - 1;
     let mut depths = table.targets().map_while(Result::ok).chain([table.default()]);
     let stays_inside = depths.all(|depth| innermost - (depth as usize) > position);
-    let is_first = body.builder.current_block() == Some(header)
-        && body.builder.func.layout.first_inst(header).is_none();
-    (is_plain && stays_inside && is_first).then_some((position, local))
+    (is_plain && stays_inside).then_some((position, local))
 }
 
 /// Opens a choice: the loop at `frame` goes on at `targets`, or else at `default`, by the value of `selector`.

@@ -64,6 +64,15 @@ fn other_choices_go_through_the_table() {
 }
 
 #[test]
+fn a_head_that_copies_a_local_is_not_passed_by() {
+    for copy in ["(local.set $y (local.get $x))", "(local.set $state (local.get $x))"] {
+        let wat = machine("").replace("loop $again", &format!("loop $again {copy}"));
+        assert_eq!(ways_to_choice(&wat, &settings(X86_64)), 2, "{wat}");
+        compile_everywhere(&wat);
+    }
+}
+
+#[test]
 fn loops_that_can_be_interrupted_are_left_alone() {
     let wat = machine("");
     let with_fuel = CompilerSettings { consume_fuel: true, ..settings(X86_64) };
