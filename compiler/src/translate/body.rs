@@ -15,6 +15,7 @@ use crate::module::BranchHint;
 use crate::signature::VECTOR;
 use crate::trap::trap_code;
 
+use super::computed::Expression;
 use super::control::ControlStack;
 use super::extent::Extent;
 use super::inlined::{self, Inlined};
@@ -129,7 +130,7 @@ impl<'a> Body<'a> {
                 let zero = self.builder.func.dfg.constants.insert(bytes.into());
                 self.ins().vconst(ty, zero)
             }
-            _ => self.ins().iconst(ty, 0),
+            _ => self.integer(ty, 0),
         }
     }
 
@@ -204,10 +205,26 @@ impl<'a> Body<'a> {
     /// An index or a length of a memory or a table, as 64 bits.
     pub(super) fn extend_index(&mut self, value: Value, width: Width) -> Value {
         match width {
-            Width::Bits32 => widening::widened(self.builder.func, value)
-                .unwrap_or_else(|| self.ins().uextend(types::I64, value)),
+            Width::Bits32 => self.computed(Expression::Widened(value), |body| {
+                widening::widened(body.builder.func, value)
+                    .unwrap_or_else(|| body.ins().uextend(types::I64, value))
+            }),
             Width::Bits64 => value,
         }
+    }
+
+    /// An expression, which `compute` computes unless that has been done.
+    pub(super) fn computed(
+        &mut self,
+        expression: Expression,
+        compute: impl FnOnce(&mut Self) -> Value,
+    ) -> Value {
+        if let Some(value) = self.control.computed.get(expression) {
+            return value;
+        }
+        let value = compute(self);
+        self.control.computed.insert(expression, value);
+        value
     }
 
     /// Pushes 64 bits as an index or a length of a memory or a table.
@@ -234,12 +251,17 @@ impl<'a> Body<'a> {
 
     /// The constant `value` of 32 bits.
     pub(super) fn const32(&mut self, value: u32) -> Value {
-        self.ins().iconst(types::I32, i64::from(value))
+        self.integer(types::I32, i64::from(value))
     }
 
     /// The constant `value` of 64 bits.
     pub(super) fn const64(&mut self, value: u64) -> Value {
-        self.ins().iconst(types::I64, value.cast_signed())
+        self.integer(types::I64, value.cast_signed())
+    }
+
+    /// An integer constant of the type `ty`, whose bits are the low ones of `value`.
+    pub(super) fn integer(&mut self, ty: Type, value: i64) -> Value {
+        self.instance.integer(&mut self.builder, ty, value)
     }
 
     /// Stops always: nothing up to the next label can be reached.

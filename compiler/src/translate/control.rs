@@ -4,6 +4,7 @@ use cranelift_codegen::ir::{Block, Value};
 use precast_artifact::index::TypeIndex;
 use wasmparser::BlockType;
 
+use super::computed::Computed;
 use super::dispatch::Dispatches;
 use super::handlers::Handlers;
 use super::legacy_tries::LegacyTries;
@@ -20,6 +21,8 @@ pub(super) struct ControlStack {
     /// How many blocks have been opened in code that cannot be reached: nothing of them is
     /// translated, they are only counted.
     skipped: usize,
+    /// The addresses that have been computed.
+    pub(super) computed: Computed,
     /// The loops that choose where their body goes on.
     pub(super) dispatches: Dispatches,
     /// The exception handlers of those that have any.
@@ -36,6 +39,8 @@ pub(super) struct Frame {
     pub(super) ty: BlockType,
     /// How many operands there are below its parameters.
     pub(super) height: usize,
+    /// How many addresses had been computed where it begins, and are wherever it goes on.
+    pub(super) computed: usize,
     /// The code behind its end, with its results as parameters. Made when something first
     /// branches to it.
     pub(super) next: Option<Block>,
@@ -90,6 +95,7 @@ impl ControlStack {
         self.unreachable = false;
         self.cold = false;
         self.skipped = 0;
+        self.computed.truncate(0);
         self.dispatches.clear();
         self.handlers.clear();
         self.legacy_tries.clear();
@@ -149,7 +155,16 @@ impl ControlStack {
     /// Opens a block with `height` operands below its parameters.
     pub(super) fn push(&mut self, kind: FrameKind, ty: BlockType, height: usize) {
         self.loops += usize::from(matches!(kind, FrameKind::Loop { .. }));
-        self.frames.push(Frame { kind, ty, height, next: None, warm: false, is_dispatched: false });
+        let computed = self.computed.len();
+        self.frames.push(Frame {
+            kind,
+            ty,
+            height,
+            computed,
+            next: None,
+            warm: false,
+            is_dispatched: false,
+        });
     }
 
     /// Closes the innermost block.
@@ -168,6 +183,12 @@ impl ControlStack {
     pub(super) fn inlined_depth(&self) -> u32 {
         let depth = self.frames.iter().rev().position(|frame| frame.kind == FrameKind::Inlined);
         depth.expect("the code is in a callee") as u32
+    }
+
+    /// Goes on where nothing is certain to have been computed since the innermost block began.
+    pub(super) fn forget_computed(&mut self) {
+        let computed = self.innermost().computed;
+        self.computed.truncate(computed);
     }
 
     /// The open blocks, outermost first.

@@ -16,6 +16,7 @@ use precast_artifact::routine::Routine;
 use precast_artifact::trap::Trap;
 use precast_artifact::types::{self as artifact, FuncType};
 use precast_artifact::vmcontext::{Place, VMContextHeader, VMStoreContext, ValRaw};
+use precast_config::OptLevel;
 use wasmparser::{HeapType, ValType};
 
 use crate::parsed::ParsedModule;
@@ -35,6 +36,8 @@ pub(super) struct Instance<'a> {
     pub(super) spectre: Spectre,
     /// What relaxed operators may do.
     pub(super) relaxed: Relaxed<'a>,
+    /// Whether the code goes through the optimiser.
+    is_optimised: bool,
     entry: Block,
     vmctx: Value,
     links: &'a mut Links,
@@ -66,7 +69,8 @@ pub(super) struct Links {
     routine_signatures: FxHashMap<Routine, SigRef>,
     memory_flags: FxHashMap<MemoryIndex, MemFlags>,
     invariants: FxHashMap<(Value, i32), Value>,
-    last_invariant: Option<Inst>,
+    integers: FxHashMap<(Type, i64), Value>,
+    last_hoisted: Option<Inst>,
     values_slot: Option<StackSlot>,
 }
 
@@ -102,7 +106,8 @@ impl<'a> Instance<'a> {
             routine_signatures,
             memory_flags,
             invariants,
-            last_invariant,
+            integers,
+            last_hoisted,
             values_slot,
         } = links;
         functions.clear();
@@ -110,7 +115,8 @@ impl<'a> Instance<'a> {
         routine_signatures.clear();
         memory_flags.clear();
         invariants.clear();
-        *last_invariant = None;
+        integers.clear();
+        *last_hoisted = None;
         *values_slot = None;
 
         let entry = builder.create_block();
@@ -131,6 +137,7 @@ impl<'a> Instance<'a> {
                 isa: environment.isa,
                 deterministic: environment.settings.relaxed_simd_deterministic,
             },
+            is_optimised: environment.settings.opt_level != OptLevel::None,
             entry,
             vmctx: builder.block_params(entry)[0],
             links,
@@ -207,14 +214,45 @@ impl<'a> Instance<'a> {
         if let Some(&value) = self.links.invariants.get(&(base, offset)) {
             return value;
         }
+        let value = self.hoisted(builder, |cursor| cursor.ins().load(ty, invariant(), base, offset));
+        self.links.invariants.insert((base, offset), value);
+        value
+    }
+
+    /// An integer constant of the type `ty`, whose bits are the low ones of `value`.
+    ///
+    /// The optimiser makes it anew wherever it is needed. Without it, it is made here.
+    pub(super) fn integer(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        ty: Type,
+        value: i64,
+    ) -> Value {
+        if !self.is_optimised {
+            return builder.ins().iconst(ty, value);
+        }
+        let key = (ty, value);
+        if let Some(&constant) = self.links.integers.get(&key) {
+            return constant;
+        }
+        let constant = self.hoisted(builder, |cursor| cursor.ins().iconst(ty, value));
+        self.links.integers.insert(key, constant);
+        constant
+    }
+
+    /// A value that is computed at the start of the function, behind others.
+    fn hoisted(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        compute: impl FnOnce(&mut FuncCursor<'_>) -> Value,
+    ) -> Value {
         let mut cursor = FuncCursor::new(builder.func);
-        match self.links.last_invariant {
+        match self.links.last_hoisted {
             Some(inst) => cursor.goto_after_inst(inst),
             None => cursor.goto_first_insertion_point(self.entry),
         }
-        let value = cursor.ins().load(ty, invariant(), base, offset);
-        self.links.last_invariant = cursor.func.dfg.value_def(value).inst();
-        self.links.invariants.insert((base, offset), value);
+        let value = compute(&mut cursor);
+        self.links.last_hoisted = cursor.func.dfg.value_def(value).inst();
         value
     }
 

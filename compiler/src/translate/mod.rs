@@ -12,6 +12,7 @@
 //! [`operator`] is the table from operators to the families in [`ops`].
 
 mod body;
+mod computed;
 mod control;
 mod dispatch;
 mod extent;

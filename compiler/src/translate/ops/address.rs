@@ -13,6 +13,7 @@ use wasmparser::MemArg;
 
 use crate::signature::POINTER;
 use crate::translate::body::{Body, Width};
+use crate::translate::computed::Expression;
 use crate::translate::instance::Location;
 use crate::translate::regions::Region;
 use crate::trap::trap_code;
@@ -113,7 +114,8 @@ impl Memory {
         };
 
         let base = self.base(body);
-        let mut base = body.ins().iadd(base, index);
+        let sum = Expression::Sum(base, index);
+        let mut base = body.computed(sum, |body| body.ins().iadd(base, index));
         let masked = body.instance.spectre.memories && matches!(check, Check::Outside(_));
         let offset = match i32::try_from(memarg.offset) {
             // An access near null faults only while the offset does not lead away from it.

@@ -80,7 +80,7 @@ fn repeated(body: &mut Body<'_>, byte: Value, ty: Type) -> Value {
     }
     let wide = body.ins().uextend(ty, byte);
     let ones = 0x0101_0101_0101_0101_u64 >> (64 - ty.bits());
-    let ones = body.ins().iconst(ty, ones.cast_signed());
+    let ones = body.integer(ty, ones.cast_signed());
     body.ins().imul(wide, ones)
 }
 

@@ -70,6 +70,7 @@ pub(in crate::translate) fn else_(body: &mut Body<'_>) {
         leave(body);
     }
     body.values.truncate(height + body.arity(ty).0);
+    body.control.forget_computed();
     body.control.innermost().kind = FrameKind::Else;
     body.control.set_reachable();
     body.control.set_cold(cold);
@@ -86,6 +87,9 @@ pub(in crate::translate) fn end(body: &mut Body<'_>) {
         body.control.innermost().kind == FrameKind::TryTable && body.control.handlers.are_used();
     if body.control.is_reachable() && (caught || body.control.innermost().next.is_some()) {
         leave(body);
+    }
+    if caught || body.control.innermost().next.is_some() {
+        body.control.forget_computed();
     }
     let frame = body.control.pop();
     match frame.kind {

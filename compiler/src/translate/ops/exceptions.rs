@@ -116,6 +116,7 @@ pub(in crate::translate) fn legacy_catch(body: &mut Body<'_>) {
     };
     let height = body.control.innermost().height;
     body.values.truncate(height);
+    body.control.forget_computed();
     let landing = body.control.handlers.landing(number);
     let exception = landing.block.and_then(|block| {
         body.control.set_reachable();

@@ -13,7 +13,7 @@ use crate::translate::body::Body;
 
 /// An integer constant, as the unsigned bits of its type.
 pub(in crate::translate) fn integer(body: &mut Body<'_>, ty: Type, bits: i64) {
-    let value = body.ins().iconst(ty, bits);
+    let value = body.integer(ty, bits);
     body.values.push(value);
 }
 

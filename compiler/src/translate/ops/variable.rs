@@ -120,8 +120,8 @@ fn constant(body: &mut Body<'_>, index: GlobalIndex) -> Option<Value> {
     let own = index.0.checked_sub(module.imported.globals)?;
     let &[op] = module.global_initializers[own as usize].0.as_slice() else { return None };
     Some(match op {
-        ConstOp::I32(value) => body.ins().iconst(types::I32, i64::from(value.cast_unsigned())),
-        ConstOp::I64(value) => body.ins().iconst(types::I64, value),
+        ConstOp::I32(value) => body.const32(value.cast_unsigned()),
+        ConstOp::I64(value) => body.const64(value.cast_unsigned()),
         ConstOp::F32(bits) => body.ins().f32const(Ieee32::with_bits(bits)),
         ConstOp::F64(bits) => body.ins().f64const(Ieee64::with_bits(bits)),
         ConstOp::V128(bits) => {
