@@ -19,6 +19,9 @@ use crate::code::{CompiledFunction, HandledCall, Reference, ReferenceTarget};
 /// The length of a short jump, in bytes: its other forms have 5 or, if it is conditional, 6.
 const SHORT: u32 = 2;
 
+/// The bytes of code for which it is noted which jump comes next.
+const STRETCH: u32 = 64;
+
 /// How often all jumps are looked at, because others became shorter. Code can be made up that needs a round
 /// for each jump; one that stays long is as right as a short one.
 const ROUNDS: usize = 8;
@@ -40,7 +43,7 @@ pub(crate) fn shorten(function: &mut CompiledFunction, blocks: &[u32]) {
 /// the code as it was.
 struct Parts {
     /// Where instructions begin.
-    instructions: Vec<u32>,
+    instructions: Places,
     /// Where the instructions end.
     end: u32,
     /// Where constants begin, behind the instructions; the end of the code when there are none.
@@ -48,6 +51,8 @@ struct Parts {
     /// What the constants are aligned to, with the code.
     alignment: u32,
     jumps: Vec<Jump>,
+    /// The position of the first jump in or behind each [`STRETCH`] of the code.
+    next_jumps: Vec<u32>,
     /// How many bytes those jumps save that are before the one of the same position, and at last all.
     saved: Vec<u32>,
     distances: Vec<Distance>,
@@ -81,6 +86,37 @@ struct Distance {
     target: u32,
 }
 
+/// Some of the places of a piece of code.
+struct Places(Vec<bool>);
+
+impl Places {
+    /// None of the places in `len` bytes of code, and the one behind it.
+    fn new(len: usize) -> Places {
+        Places(vec![false; len + 1])
+    }
+
+    fn contains(&self, place: u32) -> bool {
+        self.0.get(place as usize).is_some_and(|&is_in| is_in)
+    }
+
+    /// Puts a place in; `None` when there is no such place in the code.
+    fn insert(&mut self, place: u32) -> Option<()> {
+        *self.0.get_mut(place as usize)? = true;
+        Some(())
+    }
+
+    /// The first of them that is not before `place`.
+    fn next(&self, place: u32) -> Option<u32> {
+        let rest = self.0.get(place as usize..)?;
+        Some(place + rest.iter().position(|&is_in| is_in)? as u32)
+    }
+
+    /// All of them, ascending.
+    fn iter(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.0).filter_map(|(place, &is_in)| is_in.then_some(place))
+    }
+}
+
 impl Jump {
     fn end(&self) -> u32 {
         self.start + self.len
@@ -103,28 +139,34 @@ impl Parts {
         if !references.is_sorted_by_key(|reference| reference.offset) {
             return None;
         }
-        let is_reference =
-            |place: u32| references.binary_search_by_key(&place, |at| at.offset).is_ok();
+        let mut references = references.iter().map(|reference| reference.offset).peekable();
+        // Asked of one place after the other.
+        let mut is_reference = |place: u32| {
+            while references.next_if(|&offset| offset < place).is_some() {}
+            references.peek() == Some(&place)
+        };
         // Where there is code behind an instruction that does not go on.
         let traps = function.sites.iter().filter(|site| site.trap.is_some());
-        let mut begins: BTreeSet<u32> = blocks.iter().copied().collect();
-        begins.extend(traps.map(|site| site.code));
+        let mut begins = Places::new(code.len());
+        for begin in blocks.iter().copied().chain(traps.map(|site| site.code)) {
+            begins.insert(begin)?;
+        }
         let mut targets = BTreeSet::new();
-        let (mut instructions, mut jumps) = (Vec::new(), Vec::new());
+        let (mut instructions, mut jumps) = (Places::new(code.len()), Vec::new());
         let (mut distances, mut tables) = (Vec::new(), Vec::new());
         let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
         let mut instruction = Instruction::default();
         let mut goes_on = true;
         loop {
             let start = decoder.position() as u32;
-            if start as usize == code.len() || !goes_on && !begins.contains(&start) {
+            if start as usize == code.len() || !goes_on && !begins.contains(start) {
                 break;
             }
             decoder.decode_out(&mut instruction);
             if instruction.is_invalid() {
                 return None;
             }
-            instructions.push(start);
+            instructions.insert(start)?;
             let end = decoder.position() as u32;
             goes_on = !matches!(
                 instruction.code(),
@@ -143,7 +185,7 @@ impl Parts {
                     _ => return None,
                 };
                 let target = u32::try_from(instruction.near_branch_target()).ok()?;
-                begins.insert(target);
+                begins.insert(target)?;
                 jumps.push(Jump { start, len: end - start, target, form });
             }
             if instruction.is_ip_rel_memory_operand() {
@@ -157,7 +199,7 @@ impl Parts {
             }
             if instruction.code() == Code::Jmp_rm64
                 && targets.contains(&end)
-                && let Some(&behind) = begins.range(end + 1..).next()
+                && let Some(behind) = begins.next(end + 1)
             {
                 tables.push(end..behind);
                 decoder.set_position(behind as usize).ok()?;
@@ -169,17 +211,27 @@ impl Parts {
         let constants = targets.range(end..).next().copied();
         let constants = constants.or((end as usize == code.len()).then_some(end))?;
         let alignment = function.alignment.max(1);
+        let next_jumps = next_jumps(&jumps, end);
         let saved = Vec::new();
-        let parts =
-            Parts { instructions, end, constants, alignment, jumps, saved, distances, tables };
+        let parts = Parts {
+            instructions,
+            end,
+            constants,
+            alignment,
+            jumps,
+            next_jumps,
+            saved,
+            distances,
+            tables,
+        };
         let understood = parts.all_lead_somewhere(code, blocks)
-            && references.iter().all(|reference| reference.offset < end);
+            && function.references.iter().all(|reference| reference.offset < end);
         understood.then_some(parts)
     }
 
     /// Whether everything leads to where something is.
     fn all_lead_somewhere(&self, code: &[u8], blocks: &[u32]) -> bool {
-        let is_instruction = |place: u32| self.instructions.binary_search(&place).is_ok();
+        let is_instruction = |place: u32| self.instructions.contains(place);
         let is_table =
             |place: u32| self.tables.binary_search_by_key(&place, |table| table.start).is_ok();
         self.jumps.iter().all(|jump| is_instruction(jump.target))
@@ -246,8 +298,10 @@ impl Parts {
 
     /// Where a place among the instructions is now.
     fn moved(&self, place: u32) -> u32 {
-        let before = self.jumps.partition_point(|jump| jump.start < place);
-        place - self.saved[before]
+        let stretch = (place / STRETCH) as usize;
+        let first = self.next_jumps.get(stretch).map_or(self.jumps.len(), |&first| first as usize);
+        let before = self.jumps[first..].iter().take_while(|jump| jump.start < place).count();
+        place - self.saved[first + before]
     }
 
     /// Where the constants begin now: as far from what they are aligned to as before.
@@ -337,7 +391,7 @@ impl Parts {
             decoder.set_ip(place.into());
             Some(decoder.decode())
         };
-        let same = |&place: &u32| {
+        let same = |place: u32| {
             let (old, new) = (at(old, place)?, at(new, self.moved(place))?);
             let end = old.next_ip32();
             let same_target = if self.jumps.binary_search_by_key(&place, |at| at.start).is_ok() {
@@ -356,6 +410,18 @@ impl Parts {
         };
         self.instructions.iter().all(|place| same(place) == Some(true))
     }
+}
+
+/// For each [`STRETCH`] up to `end`, the position of the first jump in or behind it.
+fn next_jumps(jumps: &[Jump], end: u32) -> Vec<u32> {
+    let mut next = 0;
+    let stretches = (0..end.div_ceil(STRETCH)).map(|stretch| stretch * STRETCH);
+    stretches
+        .map(|start| {
+            next += jumps[next..].iter().take_while(|jump| jump.start < start).count();
+            next as u32
+        })
+        .collect()
 }
 
 #[cfg(test)]

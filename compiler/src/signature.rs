@@ -36,16 +36,37 @@ pub(crate) fn value_type(ty: ValType) -> ir::Type {
     }
 }
 
-/// The signature of a wasm function: the callee's VMContext, the caller's VMContext, the
-/// parameters.
-pub(crate) fn wasm_signature(ty: &FuncType) -> ir::Signature {
+/// The signature of wasm functions that a module defines: the VMContext, the parameters, and the caller's VMContext
+/// where [`needs_caller`] says so.
+pub(crate) fn defined_signature(ty: &FuncType) -> ir::Signature {
+    let mut signature = open_signature(ty);
+    if !needs_caller(ty) {
+        signature.params.pop();
+    }
+    signature
+}
+
+/// The signature of wasm functions that may be anybody's: the callee's VMContext, the parameters, the caller's
+/// VMContext, which the exits to the host want.
+pub(crate) fn open_signature(ty: &FuncType) -> ir::Signature {
     let value = |&ty: &ValType| AbiParam::new(value_type(ty));
     let mut signature = ir::Signature::new(CallConv::Tail);
     signature.params.push(AbiParam::special(POINTER, ir::ArgumentPurpose::VMContext));
-    signature.params.push(AbiParam::new(POINTER));
     signature.params.extend(ty.params.iter().map(value));
+    signature.params.push(AbiParam::new(POINTER));
     signature.returns.extend(ty.results.iter().map(value));
     signature
+}
+
+/// Whether functions that a module defines have the caller's VMContext as their last parameter although they make no
+/// use of it.
+///
+/// In a register of its own it is of no concern to a callee that does not know of it. It has one on each
+/// target when at most six integers are passed with it, at most eight other values, and no address for results.
+pub(crate) fn needs_caller(ty: &FuncType) -> bool {
+    let integers = ty.params.iter().filter(|&&param| value_type(param).is_int()).count();
+    let others = ty.params.len() - integers;
+    integers + 2 > 6 || others > 8 || ty.results.len() > 1
 }
 
 /// The signature of the trampoline to a helper: the VMContext and the helper's parameters;

@@ -26,8 +26,8 @@ use precast_artifact::vmcontext::{
 };
 
 use crate::signature::{
-    POINTER, VALUE_ALIGN, helper_host_signature, helper_signature, value_flags, value_type,
-    wasm_signature,
+    POINTER, VALUE_ALIGN, helper_host_signature, helper_signature, open_signature, value_flags,
+    value_type,
 };
 use crate::symbol::Symbol;
 use crate::trap::trap_code;
@@ -104,15 +104,16 @@ pub(crate) fn entry(
     let handler = trampoline.builder.ins().get_exception_handler_address(POINTER, calling, 0);
     trampoline.store(handler, store, offset_of!(VMStoreContext, entry_handler));
 
-    let mut args = vec![callee, caller];
+    let mut args = vec![callee];
     args.extend(trampoline.load_values(values, &ty.params));
+    args.push(caller);
     let builder = &mut trampoline.builder;
     let returned = builder.create_block();
     let failed = builder.create_block();
     for &ty in &ty.results {
         builder.append_block_param(returned, value_type(ty));
     }
-    let signature = builder.import_signature(wasm_signature(ty));
+    let signature = builder.import_signature(open_signature(ty));
     let pool = &mut builder.func.dfg.value_lists;
     let results = (0..ty.results.len() as u32).map(BlockArg::TryCallRet);
     let normal = BlockCall::new(returned, results, pool);
@@ -141,9 +142,12 @@ pub(crate) fn exit(
     context: &mut FunctionBuilderContext,
     func: &mut ir::Function,
 ) {
-    let (mut trampoline, block) = Trampoline::new(name, wasm_signature(ty), context, func);
+    let (mut trampoline, block) = Trampoline::new(name, open_signature(ty), context, func);
     let params = trampoline.builder.block_params(block).to_vec();
-    let (callee, caller, args) = (params[0], params[1], &params[2..]);
+    let [callee, args @ .., caller] = &*params else {
+        unreachable!("the signature has both VMContexts");
+    };
+    let (callee, caller) = (*callee, *caller);
     trampoline.note_exit(caller);
 
     let len = ty.params.len().max(ty.results.len());
@@ -187,14 +191,14 @@ pub(crate) fn import(
     context: &mut FunctionBuilderContext,
     func: &mut ir::Function,
 ) {
-    let (mut trampoline, block) = Trampoline::new(name, wasm_signature(ty), context, func);
+    let (mut trampoline, block) = Trampoline::new(name, open_signature(ty), context, func);
     let params = trampoline.builder.block_params(block).to_vec();
     let (vmctx, others) = (params[0], &params[1..]);
     let offset = offset as usize;
     let code = trampoline.load(vmctx, offset + offset_of!(VMFunctionImport, code));
     let callee = trampoline.load(vmctx, offset + offset_of!(VMFunctionImport, vmctx));
     let args: Vec<Value> = [callee].iter().chain(others).copied().collect();
-    let signature = trampoline.builder.import_signature(wasm_signature(ty));
+    let signature = trampoline.builder.import_signature(open_signature(ty));
     trampoline.builder.ins().return_call_indirect(signature, code, &args);
     trampoline.finish(isa);
 }

@@ -7,7 +7,7 @@ pub const MAGIC: [u8; 8] = *b"precast\0";
 
 /// The version of everything that compiler and runtime must agree on: this format, the
 /// VMContext layout, the helper table and the calling conventions.
-pub const FORMAT_VERSION: u32 = 7;
+pub const FORMAT_VERSION: u32 = 8;
 
 /// The fixed part of the header section, which the encoded build description follows. Stored
 /// in order of the fields behind [`MAGIC`], integers little-endian.

@@ -56,8 +56,7 @@ mod tests {
     fn what_is_forgotten_is_what_came_last() {
         let value = Value::from_u32;
         let mut computed = Computed::default();
-        let (widened, sum) =
-            (Expression::Widened(value(1)), Expression::Sum(value(0), value(2)));
+        let (widened, sum) = (Expression::Widened(value(1)), Expression::Sum(value(0), value(2)));
         computed.insert(widened, value(2));
         let len = computed.len();
         computed.insert(sum, value(3));

@@ -21,7 +21,8 @@ use wasmparser::{HeapType, ValType};
 
 use crate::parsed::ParsedModule;
 use crate::signature::{
-    POINTER, VALUE_ALIGN, VECTOR, helper_signature, routine_signature, value_type, wasm_signature,
+    POINTER, VALUE_ALIGN, VECTOR, defined_signature, helper_signature, open_signature,
+    routine_signature, value_type,
 };
 use crate::symbol::Symbol;
 
@@ -66,6 +67,7 @@ pub(super) struct Relaxed<'a> {
 pub(super) struct Links {
     functions: FxHashMap<Symbol, FuncRef>,
     signatures: FxHashMap<TypeIndex, SigRef>,
+    open_signatures: FxHashMap<TypeIndex, SigRef>,
     routine_signatures: FxHashMap<Routine, SigRef>,
     memory_flags: FxHashMap<MemoryIndex, MemFlags>,
     invariants: FxHashMap<(Value, i32), Value>,
@@ -92,7 +94,7 @@ impl Location {
 
 impl<'a> Instance<'a> {
     /// How many parameters a function has before those of wasm.
-    pub(super) const HIDDEN_PARAMS: usize = 2;
+    pub(super) const HIDDEN_PARAMS: usize = 1;
 
     /// Opens the function's entry block, with the check of the stack limit before it.
     pub(super) fn new(
@@ -103,6 +105,7 @@ impl<'a> Instance<'a> {
         let Links {
             functions,
             signatures,
+            open_signatures,
             routine_signatures,
             memory_flags,
             invariants,
@@ -112,6 +115,7 @@ impl<'a> Instance<'a> {
         } = links;
         functions.clear();
         signatures.clear();
+        open_signatures.clear();
         routine_signatures.clear();
         memory_flags.clear();
         invariants.clear();
@@ -214,7 +218,8 @@ impl<'a> Instance<'a> {
         if let Some(&value) = self.links.invariants.get(&(base, offset)) {
             return value;
         }
-        let value = self.hoisted(builder, |cursor| cursor.ins().load(ty, invariant(), base, offset));
+        let value =
+            self.hoisted(builder, |cursor| cursor.ins().load(ty, invariant(), base, offset));
         self.links.invariants.insert((base, offset), value);
         value
     }
@@ -295,14 +300,14 @@ impl<'a> Instance<'a> {
         self.invariant(builder, types::I32, Location { base, offset })
     }
 
-    /// The signature of functions of a type, for indirect calls.
-    pub(super) fn signature(&mut self, func: &mut ir::Function, index: TypeIndex) -> SigRef {
+    /// The signature of functions of a type that may be anybody's.
+    pub(super) fn open_signature(&mut self, func: &mut ir::Function, index: TypeIndex) -> SigRef {
         let ty = self.module.func_type(index);
         *self
             .links
-            .signatures
+            .open_signatures
             .entry(index)
-            .or_insert_with(|| func.import_signature(wasm_signature(ty)))
+            .or_insert_with(|| func.import_signature(open_signature(ty)))
     }
 
     /// A function of this module of the type `ty`, to be called directly.
@@ -312,7 +317,12 @@ impl<'a> Instance<'a> {
         symbol: Symbol,
         ty: TypeIndex,
     ) -> FuncRef {
-        let signature = self.signature(func, ty);
+        let func_type = self.module.func_type(ty);
+        let signature = *self
+            .links
+            .signatures
+            .entry(ty)
+            .or_insert_with(|| func.import_signature(defined_signature(func_type)));
         *self
             .links
             .functions

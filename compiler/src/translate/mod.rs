@@ -45,7 +45,7 @@ use wasmparser::{
 use crate::code::Translated;
 use crate::error::{CompileError, FunctionName};
 use crate::parsed::ParsedModule;
-use crate::signature::wasm_signature;
+use crate::signature::defined_signature;
 use crate::symbol::Symbol;
 
 pub(crate) use self::inlined::InlinedCalls;
@@ -114,7 +114,7 @@ impl FunctionTranslator {
         let module = environment.module;
         let function = module.function_index(index);
         func.name = ir::UserFuncName::User(Symbol::Function(index).to_user_name());
-        func.signature = wasm_signature(module.function_type(function));
+        func.signature = defined_signature(module.function_type(function));
 
         let result = self.translate_body(environment, index, body, validator, func);
         if result.is_err() {

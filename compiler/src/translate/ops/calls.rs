@@ -13,7 +13,7 @@ use precast_artifact::trap::Trap;
 use precast_artifact::vmcontext::{FUNC_REF_READ, VMContextHeader, VMFuncRef, VMFunctionImport};
 use smallvec::SmallVec;
 
-use crate::signature::POINTER;
+use crate::signature::{POINTER, needs_caller};
 use crate::symbol::Symbol;
 use crate::translate::body::Body;
 use crate::translate::instance::Location;
@@ -174,12 +174,11 @@ pub(super) fn call_throwing_helper(body: &mut Body<'_>, helper: Helper, args: &[
 }
 
 fn call(body: &mut Body<'_>, kind: CallKind, callee: Callee, ty: TypeIndex) {
-    let callee_vmctx = match callee {
-        Callee::Own(_) => body.instance.vmctx(),
-        Callee::Any { vmctx, .. } => vmctx,
+    let args = take_args(body, callee, ty);
+    let signature = match callee {
+        Callee::Own(function) => body.builder.func.dfg.ext_funcs[function].signature,
+        Callee::Any { .. } => body.instance.open_signature(body.builder.func, ty),
     };
-    let args = take_args(body, callee_vmctx, ty);
-    let signature = body.instance.signature(body.builder.func, ty);
     match (kind, callee) {
         (CallKind::Call, _) => {
             let results = emit(body, callee, signature, &args);
@@ -194,11 +193,18 @@ fn call(body: &mut Body<'_>, kind: CallKind, callee: Callee, ty: TypeIndex) {
     body.control.set_unreachable();
 }
 
-/// Takes the arguments of a call, and puts those before them that wasm does not see.
-fn take_args(body: &mut Body<'_>, callee_vmctx: Value, ty: TypeIndex) -> SmallVec<[Value; 16]> {
-    let count = body.instance.module.func_type(ty).params.len();
-    let mut args = SmallVec::from_slice(&[callee_vmctx, body.instance.vmctx()]);
+/// Takes the arguments of a call, and puts those around them that wasm does not see.
+fn take_args(body: &mut Body<'_>, callee: Callee, ty: TypeIndex) -> SmallVec<[Value; 16]> {
+    let ty = body.instance.module.func_type(ty);
+    let own = body.instance.vmctx();
+    let (vmctx, caller) = match callee {
+        Callee::Own(_) => (own, needs_caller(ty).then_some(own)),
+        Callee::Any { vmctx, .. } => (vmctx, Some(own)),
+    };
+    let count = ty.params.len();
+    let mut args = SmallVec::from_slice(&[vmctx]);
     args.extend_from_slice(body.values.top(count));
+    args.extend(caller);
     body.values.drop(count);
     args
 }
