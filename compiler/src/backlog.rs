@@ -28,17 +28,27 @@ pub(crate) struct Taken {
 }
 
 impl Backlog {
-    /// All pieces, of these sizes, for so many threads: the largest piece, and for each thread but one a quarter of it.
-    pub(crate) fn new(sizes: impl Iterator<Item = usize>, jobs: usize) -> Backlog {
-        let left: BTreeSet<_> = sizes.zip((0..).map(Reverse)).collect();
+    /// Pieces, by their sizes and positions, for so many threads: the largest piece at a time, and for each thread but
+    /// one a quarter of it.
+    pub(crate) fn new(pieces: impl Iterator<Item = (usize, u32)>, jobs: usize) -> Backlog {
+        let left: BTreeSet<_> = pieces.map(|(size, position)| (size, Reverse(position))).collect();
         let largest = left.last().map_or(0, |&(size, _)| size);
         let limit = largest.saturating_add((largest / 4).saturating_mul(jobs.saturating_sub(1)));
         Backlog { left, under_way: 0, limit }
     }
 
-    /// The largest piece that there is room for, or else the smallest, for one who has done `done`.
-    pub(crate) fn next(&mut self, done: Option<Taken>) -> Option<Taken> {
-        self.under_way -= done.map_or(0, |done| done.size);
+    /// Adds a piece.
+    pub(crate) fn add(&mut self, size: usize, position: u32) {
+        self.left.insert((size, Reverse(position)));
+    }
+
+    /// Notes that a piece is not under way any more.
+    pub(crate) fn finish(&mut self, done: Taken) {
+        self.under_way -= done.size;
+    }
+
+    /// The largest piece that there is room for, or else the smallest.
+    pub(crate) fn next(&mut self) -> Option<Taken> {
         let room = self.limit.saturating_sub(self.under_way);
         let fitting = self.left.range(..=(room, Reverse(0))).next_back().copied();
         let (size, Reverse(position)) = fitting.or_else(|| self.left.first().copied())?;
@@ -56,30 +66,34 @@ impl Backlog {
 mod tests {
     use super::*;
 
+    fn backlog(sizes: &[usize], jobs: usize) -> Backlog {
+        Backlog::new(sizes.iter().copied().zip(0..), jobs)
+    }
+
     #[test]
     fn alone_the_largest_comes_first() {
-        let mut backlog = Backlog::new([3, 5, 0, 5, 9].into_iter(), 1);
-        let mut taken = None;
+        let mut backlog = backlog(&[3, 5, 0, 5, 9], 1);
         let mut order = Vec::new();
-        while let Some(next) = backlog.next(taken.take()) {
-            order.push(next.position);
-            taken = Some(next);
+        while let Some(taken) = backlog.next() {
+            if taken.position == 4 {
+                backlog.add(4, 5);
+            }
+            order.push(taken.position);
+            backlog.finish(taken);
         }
-        assert_eq!(order, [4, 1, 3, 0, 2]);
+        assert_eq!(order, [4, 1, 3, 5, 0, 2]);
         assert!(backlog.is_empty());
     }
 
     #[test]
     fn beside_the_largest_there_is_room_for_smaller_ones() {
-        let mut backlog = Backlog::new([100, 90, 80, 26, 25, 1].into_iter(), 2);
-        let first = backlog.next(None);
-        assert_eq!(first.as_ref().map(|taken| taken.position), Some(0));
-        let second = backlog.next(None);
-        assert_eq!(second.as_ref().map(|taken| taken.position), Some(4));
+        let mut backlog = backlog(&[100, 90, 80, 26, 25, 1], 2);
+        let first = backlog.next().unwrap();
+        assert_eq!(first.position, 0);
+        assert_eq!(backlog.next().unwrap().position, 4);
         // Nothing fits any more, but nobody waits.
-        let third = backlog.next(None);
-        assert_eq!(third.map(|taken| taken.position), Some(5));
-        let fourth = backlog.next(first);
-        assert_eq!(fourth.map(|taken| taken.position), Some(1));
+        assert_eq!(backlog.next().unwrap().position, 5);
+        backlog.finish(first);
+        assert_eq!(backlog.next().unwrap().position, 1);
     }
 }

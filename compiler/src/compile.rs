@@ -17,8 +17,8 @@ use crate::code::{CompiledFunction, Reference, ReferenceTarget};
 use crate::error::{CompileError, FunctionName};
 use crate::link::{LinkedCode, Place, link};
 use crate::module::Boundary;
+use crate::needed::compile_needed;
 use crate::parsed::ParsedModule;
-use crate::rounds::compile_needed;
 use crate::stages::{Stage, Stopwatch};
 use crate::symbol::Symbol;
 use crate::target::Target;
@@ -64,10 +64,17 @@ pub fn compile(
         code.push(table_code(&parsed, functions));
     }
     let name = |piece| work::name(piece, &parsed);
-    let linked = link(&*target.isa, &pieces, code, parsed.len, name)?;
+    let hash = || {
+        let mut stopwatch = Stopwatch::start(schedule.stages);
+        let hash = Sha256::digest(wasm).into();
+        stopwatch.lap(Stage::Hash);
+        hash
+    };
+    let link = || link(&*target.isa, &pieces, code, parsed.len, name);
+    let (linked, wasm_sha256) = work::both(schedule.jobs, link, hash);
+    let linked = linked?;
     stopwatch.lap(Stage::Link);
-    let description = describe(wasm, settings, &target, collector);
-    stopwatch.lap(Stage::Hash);
+    let description = describe(wasm_sha256, settings, &target, collector);
     let image = assemble(&description, settings, parsed, &pieces, linked);
     stopwatch.lap(Stage::Write);
     Ok(CompilationArtifacts { image })
@@ -197,7 +204,7 @@ pub(crate) fn explain(
 
 /// What the artifact says it was made from.
 fn describe(
-    wasm: &[u8],
+    wasm_sha256: [u8; 32],
     settings: &CompilerSettings,
     target: &Target,
     collector: Option<Collector>,
@@ -246,7 +253,7 @@ fn describe(
         wasm_features,
         settings: described,
         collector,
-        wasm_sha256: Sha256::digest(wasm).into(),
+        wasm_sha256,
     }
 }
 

@@ -5,15 +5,16 @@
 //! result does not depend on the number of workers or on who was faster.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
+use cranelift_codegen::FxHashMap;
 use precast_artifact::index::DefinedFuncIndex;
 use wasmparser::FuncValidatorAllocations;
 
 use crate::backlog::{Backlog, Taken};
-use crate::code::CompiledFunction;
+use crate::code::{CompiledFunction, ReferenceTarget};
 use crate::error::FunctionName;
 use crate::listing::Language;
 use crate::parsed::ParsedModule;
@@ -62,17 +63,19 @@ pub trait Progress: Sync {
     fn functions(&self, done: usize, total: usize);
 }
 
-/// Compiles every piece of code of a module. The result has the order of `pieces`.
-pub(crate) fn compile_all(
+/// Compiles the pieces of code of a module; those that `waits` is true of, only when other code refers to them. The
+/// result has the order of `pieces`.
+pub(crate) fn compile_called(
     environment: Environment<'_>,
     pieces: &[Symbol],
+    waits: impl Fn(Symbol) -> bool,
     schedule: &Schedule<'_>,
-) -> Result<Vec<CompiledFunction>, CompileError> {
+) -> Result<Vec<Option<CompiledFunction>>, CompileError> {
     let types = schedule.functions.map(|_| TypeDigests::new(&environment.module.module.types));
     let kept = schedule.functions.zip(types.as_ref());
     let aids = Aids { kept, stages: schedule.stages };
     let jobs = schedule.jobs.min(pieces.len() / PIECES_PER_JOB).max(1);
-    let queue = Queue::new(environment, pieces, jobs, schedule, aids);
+    let queue = Queue::new(environment, pieces, waits, jobs, schedule, aids);
     run(jobs, &|| queue.work())?;
     queue.finish()
 }
@@ -138,6 +141,26 @@ fn run(_jobs: usize, work: &(dyn Fn() + Sync)) -> Result<(), CompileError> {
     run_one(work)
 }
 
+/// Does two things, at the same time where there is more than one thread.
+pub(crate) fn both<A, B: Send>(
+    jobs: usize,
+    here: impl FnOnce() -> A,
+    there: impl Fn() -> B + Sync,
+) -> (A, B) {
+    let there = &there;
+    std::thread::scope(|scope| {
+        let parallel = cfg!(feature = "parallel") && jobs > 1;
+        let thread = parallel.then(|| std::thread::Builder::new().spawn_scoped(scope, there).ok());
+        let here = here();
+        let there = match thread.flatten().map(|thread| thread.join()) {
+            Some(Ok(there)) => there,
+            Some(Err(panic)) => resume_unwind(panic),
+            None => there(),
+        };
+        (here, there)
+    })
+}
+
 fn run_one(work: &(dyn Fn() + Sync)) -> Result<(), CompileError> {
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(STACK_SIZE).name("precast".into());
@@ -155,11 +178,12 @@ struct Queue<'a> {
     environment: Environment<'a>,
     aids: Aids<'a>,
     pieces: &'a [Symbol],
-    /// Positions in `pieces`.
-    backlog: Mutex<Backlog>,
+    left: Mutex<Left>,
+    /// Tells threads without work that there is some again, or that there will be none.
+    changed: Condvar,
     progress: Option<&'a dyn Progress>,
     cancel: Option<&'a AtomicBool>,
-    functions: usize,
+    functions: AtomicUsize,
     functions_done: AtomicUsize,
     stopped: AtomicBool,
     results: Mutex<Vec<Option<CompiledFunction>>>,
@@ -167,26 +191,42 @@ struct Queue<'a> {
     failure: Mutex<Option<(u32, CompileError)>>,
 }
 
+/// The work that is left, as positions in `pieces`.
+struct Left {
+    backlog: Backlog,
+    /// What is compiled when code refers to it.
+    waiting: FxHashMap<Symbol, u32>,
+    /// How many pieces are being compiled.
+    under_way: usize,
+}
+
 impl<'a> Queue<'a> {
     fn new(
         environment: Environment<'a>,
         pieces: &'a [Symbol],
+        waits: impl Fn(Symbol) -> bool,
         jobs: usize,
         schedule: &Schedule<'a>,
         aids: Aids<'a>,
     ) -> Self {
-        let size = |piece: &Symbol| match *piece {
-            Symbol::Function(index) => environment.module.bodies[index.as_usize()].range().len(),
-            _ => 0,
+        let (waiting, now): (Vec<_>, Vec<_>) =
+            pieces.iter().copied().zip(0..).partition(|&(piece, _)| waits(piece));
+        let sizes = now.iter().map(|&(piece, position)| (size(environment, piece), position));
+        let left = Left {
+            backlog: Backlog::new(sizes, jobs),
+            waiting: waiting.into_iter().collect(),
+            under_way: 0,
         };
+        let functions = now.iter().filter(|(piece, _)| matches!(piece, Symbol::Function(_)));
         Queue {
             environment,
             aids,
             pieces,
-            backlog: Mutex::new(Backlog::new(pieces.iter().map(size), jobs)),
+            left: Mutex::new(left),
+            changed: Condvar::new(),
             progress: schedule.progress,
             cancel: schedule.cancel,
-            functions: pieces.iter().filter(|piece| matches!(piece, Symbol::Function(_))).count(),
+            functions: AtomicUsize::new(functions.count()),
             functions_done: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
             results: Mutex::new(pieces.iter().map(|_| None).collect()),
@@ -199,10 +239,7 @@ impl<'a> Queue<'a> {
         let mut worker = Worker::new(self.environment, self.aids);
         let mut done = None;
         let mut largest = 0;
-        while !self.stopped.load(Ordering::Relaxed)
-            && !self.is_cancelled()
-            && let Some(taken) = self.next(done.take())
-        {
+        while let Some(taken) = self.next(done.take()) {
             // What a thread keeps is added to what the others need by then.
             if largest > LARGE && taken.size < largest / 3 * 2 {
                 worker.shrink();
@@ -219,6 +256,7 @@ impl<'a> Queue<'a> {
             });
             match result {
                 Ok(code) => {
+                    self.call(&code);
                     lock(&self.results)[position as usize] = Some(code);
                     self.report(piece);
                 }
@@ -234,8 +272,43 @@ impl<'a> Queue<'a> {
         }
     }
 
+    /// The next piece for a thread that has done another one. Waits while there is none, but what others compile
+    /// may need more.
     fn next(&self, done: Option<Taken>) -> Option<Taken> {
-        lock(&self.backlog).next(done)
+        let mut left = lock(&self.left);
+        if let Some(done) = done {
+            left.under_way -= 1;
+            left.backlog.finish(done);
+        }
+        loop {
+            if self.stopped.load(Ordering::Relaxed) || self.is_cancelled() {
+                break;
+            }
+            if let Some(taken) = left.backlog.next() {
+                left.under_way += 1;
+                return Some(taken);
+            }
+            if left.under_way == 0 {
+                break;
+            }
+            left = self.changed.wait(left).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.changed.notify_all();
+        None
+    }
+
+    /// Adds to the work what waited for code that refers to it.
+    fn call(&self, code: &CompiledFunction) {
+        let mut left = lock(&self.left);
+        for reference in &code.references {
+            if let ReferenceTarget::Symbol(symbol) = reference.target
+                && let Some(position) = left.waiting.remove(&symbol)
+            {
+                left.backlog.add(size(self.environment, symbol), position);
+                self.functions.fetch_add(1, Ordering::Relaxed);
+                self.changed.notify_one();
+            }
+        }
     }
 
     fn is_cancelled(&self) -> bool {
@@ -245,13 +318,13 @@ impl<'a> Queue<'a> {
     fn report(&self, piece: Symbol) {
         if let (Some(progress), Symbol::Function(_)) = (self.progress, piece) {
             let done = self.functions_done.fetch_add(1, Ordering::Relaxed) + 1;
-            progress.functions(done, self.functions);
+            progress.functions(done, self.functions.load(Ordering::Relaxed));
         }
     }
 
-    fn finish(self) -> Result<Vec<CompiledFunction>, CompileError> {
+    fn finish(self) -> Result<Vec<Option<CompiledFunction>>, CompileError> {
         // It may have been cancelled too late to matter.
-        let is_left = !lock(&self.backlog).is_empty();
+        let is_left = !lock(&self.left).backlog.is_empty();
         let is_cancelled = self.is_cancelled() && is_left;
         let failure = self.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, error)) = failure {
@@ -260,13 +333,27 @@ impl<'a> Queue<'a> {
         if is_cancelled {
             return Err(CompileError::Cancelled);
         }
+        let left = self.left.into_inner().unwrap_or_else(PoisonError::into_inner);
         let results = self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let missing = |position: usize| CompileError::Internal {
-            function: name(self.pieces[position], self.environment.module),
-            message: "nobody compiled it".into(),
-        };
-        let results = results.into_iter().enumerate();
-        results.map(|(position, code)| code.ok_or_else(|| missing(position))).collect()
+        let missing = results
+            .iter()
+            .zip(self.pieces)
+            .find(|(code, piece)| code.is_none() && !left.waiting.contains_key(piece));
+        match missing {
+            None => Ok(results),
+            Some((_, &piece)) => Err(CompileError::Internal {
+                function: name(piece, self.environment.module),
+                message: "nobody compiled it".into(),
+            }),
+        }
+    }
+}
+
+/// How much there is to compile, in bytes of wasm.
+fn size(environment: Environment<'_>, piece: Symbol) -> usize {
+    match piece {
+        Symbol::Function(index) => environment.module.bodies[index.as_usize()].range().len(),
+        _ => 0,
     }
 }
 

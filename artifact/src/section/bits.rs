@@ -5,8 +5,9 @@
 #[derive(Debug, Default)]
 pub(super) struct BitWriter {
     bytes: Vec<u8>,
-    /// How many bits of the last byte are used; 0 when all are.
-    used: u32,
+    /// The bits behind these bytes, and how many: fewer than 32.
+    pending: u64,
+    pending_len: u32,
 }
 
 /// Takes bits off the front of bytes.
@@ -18,16 +19,15 @@ pub(super) struct BitReader<'a> {
 }
 
 impl BitWriter {
-    /// Appends the lowest `count` bits of a number.
+    /// Appends the lowest `count` bits of a number, which are 32 at most.
     pub(super) fn bits(&mut self, value: u32, count: u32) {
-        for bit in 0..count {
-            if self.used == 0 {
-                self.bytes.push(0);
-            }
-            if let Some(last) = self.bytes.last_mut() {
-                *last |= ((value >> bit & 1) as u8) << self.used;
-            }
-            self.used = (self.used + 1) % 8;
+        let value = u64::from(value) & ((1 << count) - 1);
+        self.pending |= value << self.pending_len;
+        self.pending_len += count;
+        if self.pending_len >= u32::BITS {
+            self.bytes.extend_from_slice(&(self.pending as u32).to_le_bytes());
+            self.pending >>= u32::BITS;
+            self.pending_len -= u32::BITS;
         }
     }
 
@@ -45,12 +45,15 @@ impl BitWriter {
 
     /// Fills the last byte up with zeros, and returns the number of bytes.
     pub(super) fn align(&mut self) -> usize {
-        self.used = 0;
+        let len = self.pending_len.div_ceil(8) as usize;
+        self.bytes.extend_from_slice(&self.pending.to_le_bytes()[..len]);
+        (self.pending, self.pending_len) = (0, 0);
         self.bytes.len()
     }
 
-    /// All that was written.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    /// All that was written, the last byte filled up with zeros.
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        self.align();
         self.bytes
     }
 }
@@ -123,7 +126,7 @@ mod tests {
         let len = |value, order| {
             let mut writer = BitWriter::default();
             writer.golomb(value, order);
-            writer.bytes.len() * 8 - (8 - writer.used as usize) % 8
+            writer.bytes.len() * 8 + writer.pending_len as usize
         };
         assert_eq!([0, 1, 2, 3, 6].map(|value| len(value, 0)), [1, 3, 3, 5, 5]);
         assert_eq!([0, 15, 16].map(|value| len(value, 4)), [5, 5, 7]);
