@@ -50,7 +50,7 @@ impl Callees {
         let imported = module.module.imported.functions as usize;
         // Functions that are the same are compiled once.
         let mut calls = vec![0_u32; module.bodies.len()];
-        for (&code, &more) in module.representatives.iter().zip(&survey.calls[imported..]) {
+        for (&code, &more) in module.representatives.iter().zip(&survey.call_counts[imported..]) {
             let calls = &mut calls[code.as_usize()];
             *calls = calls.saturating_add(more);
         }

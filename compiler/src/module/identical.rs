@@ -1,25 +1,111 @@
-//! Functions that are compiled once because they are the same.
+//! Functions that are compiled once because they are the same: identical code folding.
+//!
+//! Bodies refer to what they use by its index, so the same bytes do the same. So do bodies that differ in nothing but
+//! which functions they call, when these are the same in turn. To find them, all functions with
+//! the same bytes around their calls are taken to be the same at first, and told apart where they call functions that are
+//! told apart, until there are no more differences (partition refinement, as in the minimisation of
+//! automata by E. F. Moore, 1956).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::{DefaultHasher, Hasher};
 
-use precast_artifact::index::{DefinedFuncIndex, TypeIndex};
+use cranelift_codegen::FxHashMap;
+use precast_artifact::index::{DefinedFuncIndex, FuncIndex, TypeIndex};
 use wasmparser::FunctionBody;
 
-/// For each function, the first one with the same body and type, which may be itself. A call in both is
-/// a call of the same function, since bodies refer to what they use by its index.
+/// A call of a function by its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The position of the body that it is in.
+    pub(crate) body: u32,
+    /// Where in the body the operator begins and ends.
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// What is called.
+    pub(crate) callee: FuncIndex,
+}
+
+/// A hash of the bytes around the calls of a body. The same bytes have the same hash.
+pub(crate) fn hash(body: &FunctionBody<'_>, calls: &[Call]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in around(body, calls) {
+        hasher.write(part);
+    }
+    hasher.finish()
+}
+
+/// The bytes before, between and behind the calls of a body.
+fn around<'a>(body: &FunctionBody<'a>, calls: &[Call]) -> impl Iterator<Item = &'a [u8]> {
+    let bytes = body.as_bytes();
+    let ends = calls.iter().map(|call| call.start as usize).chain([bytes.len()]);
+    let starts = [0].into_iter().chain(calls.iter().map(|call| call.end as usize));
+    starts.zip(ends).map(|(start, end)| &bytes[start..end])
+}
+
+/// For each function, the first one that is the same and has the same type, which may be itself.
+///
+/// `imported` functions come before those with `bodies`; `hashes` are the [`hash`]es of these, and `calls` all of theirs, by
+/// body and place.
 pub(crate) fn representatives(
     bodies: &[FunctionBody<'_>],
     types: &[TypeIndex],
+    imported: usize,
+    hashes: &[u64],
+    calls: &[Call],
 ) -> Vec<DefinedFuncIndex> {
-    let mut first = HashMap::with_capacity(bodies.len());
-    let functions = bodies.iter().zip(types).zip(0..);
-    functions
-        .map(|((body, &ty), index)| match first.entry((ty, body.as_bytes())) {
-            Entry::Occupied(entry) => *entry.get(),
-            Entry::Vacant(entry) => *entry.insert(DefinedFuncIndex(index)),
+    let mut rest = calls;
+    let calls: Vec<&[Call]> = (0..bodies.len() as u32)
+        .map(|body| {
+            let own = rest.iter().take_while(|call| call.body == body).count();
+            rest.split_off(..own).unwrap_or_default()
         })
-        .collect()
+        .collect();
+    let mut first = HashMap::with_capacity(bodies.len());
+    let mut classes = Vec::with_capacity(bodies.len());
+    // Those that are the same as an earlier one, and at first those.
+    let mut shared = Vec::new();
+    for (index, (body, &ty)) in bodies.iter().zip(types).enumerate() {
+        let class = match first.entry((ty, hashes[index])) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => *entry.insert(index),
+        };
+        let same = calls[class].len() == calls[index].len()
+            && around(&bodies[class], calls[class]).eq(around(body, calls[index]));
+        classes.push(if same { class } else { index });
+        if same && class != index {
+            shared.push(class);
+            shared.push(index);
+        }
+    }
+    shared.sort_unstable();
+    shared.dedup();
+    loop {
+        let callee = |call: &Call| match (call.callee.as_usize()).checked_sub(imported) {
+            // A body that is not valid can call what there is not.
+            Some(defined) => {
+                classes.get(defined).map_or(u32::MAX, |&class| (imported + class) as u32)
+            }
+            None => call.callee.0,
+        };
+        let mut first: FxHashMap<(usize, Vec<u32>), usize> = FxHashMap::default();
+        let refined: Vec<usize> = shared
+            .iter()
+            .map(|&index| {
+                let callees = calls[index].iter().map(callee).collect();
+                *first.entry((classes[index], callees)).or_insert(index)
+            })
+            .collect();
+        let mut changed = false;
+        for (&index, class) in shared.iter().zip(refined) {
+            changed |= classes[index] != class;
+            classes[index] = class;
+        }
+        if !changed {
+            break;
+        }
+    }
+    classes.into_iter().map(|class| DefinedFuncIndex(class as u32)).collect()
 }
 
 /// Each function on its own.

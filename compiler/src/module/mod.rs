@@ -322,7 +322,13 @@ impl<'wasm, 'settings> ModuleReader<'wasm, 'settings> {
             .unwrap_or_default();
         let imported = module.imported.functions as usize;
         let representatives = match branch_hints.is_empty() {
-            true => identical::representatives(&self.bodies, &self.function_types[imported..]),
+            true => identical::representatives(
+                &self.bodies,
+                &self.function_types[imported..],
+                imported,
+                &survey.hashes,
+                &survey.calls,
+            ),
             // Hints belong to one function.
             false => identical::distinct(self.bodies.len()),
         };
