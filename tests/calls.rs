@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use instances::instance;
 use precast::{
-    AsContext, Caller, Engine, Error, ErrorKind, ExternRef, Func, FuncType, Instance, Store, Trap,
-    TypeError, Val, ValType,
+    AsContext, Caller, Engine, Error, ErrorKind, Extern, ExternRef, Func, FuncType, Instance,
+    Store, Trap, TypeError, Val, ValType,
 };
 
 #[test]
@@ -310,4 +310,137 @@ fn handles_of_another_store_are_refused() {
         drop(instances::try_instance(&mut other, text, &[func.into()]));
     })));
     assert_eq!(typed.call(&mut one, ()).unwrap(), 1);
+}
+
+/// A module whose functions call `f` of the host, and the same function of its own, in each way that there is.
+fn calls_in_each_way(params: &str, results: &str, args: &str, id: i32) -> String {
+    let drops = "(drop)".repeat(results.split_whitespace().count());
+    format!(
+        r#"(module
+            (type $t (func (param {params}) (result {results})))
+            (import "" "f" (func $f (type $t)))
+            (global (export "id") i32 (i32.const {id}))
+            (table $closed 2 2 funcref) (elem (table $closed) (i32.const 0) func $f $own)
+            (table $open (export "table") 2 2 funcref) (elem (table $open) (i32.const 0) func $f $own)
+            (elem declare func $f $own)
+            (func $own (type $t) {args} (call $f))
+            (func $last (type $t) {args} (return_call $f))
+            (func $last_indirect (type $t) {args} (return_call_indirect $open (type $t) (i32.const 1)))
+            (func (export "run")
+                {args} (call $f) {drops}
+                {args} (call $own) {drops}
+                {args} (call $last) {drops}
+                {args} (call $last_indirect) {drops}
+                {args} (call_indirect $closed (type $t) (i32.const 0)) {drops}
+                {args} (call_indirect $closed (type $t) (i32.const 1)) {drops}
+                {args} (call_indirect $open (type $t) (i32.const 0)) {drops}
+                {args} (call_indirect $open (type $t) (i32.const 1)) {drops}
+                {args} (call_ref $t (ref.func $f)) {drops}
+                {args} (call_ref $t (ref.func $own)) {drops})
+            (func (export "cross") (param $other i32)
+                {args} (call_indirect $open (type $t) (local.get $other)) {drops}))"#
+    )
+}
+
+/// However a function is called and whatever it takes, the host learns which instance calls it.
+#[test]
+fn the_host_knows_its_caller() {
+    let list = |ty: &str, count: usize| vec![ty.to_owned(); count];
+    let mut shapes = Vec::new();
+    for integers in 0..9 {
+        shapes.push(list("i64", integers));
+        shapes.push([list("i32", integers), list("f32", 10 - integers)].concat());
+        shapes.push([list("f64", 9), list("i32", integers), list("v128", 2)].concat());
+    }
+    for (params, result_count) in shapes.iter().zip([0, 1, 2, 6, 20].into_iter().cycle()) {
+        let results = vec!["i32"; result_count].join(" ");
+        let constant = |(number, ty): (usize, &String)| match &**ty {
+            "v128" => format!("(v128.const i32x4 0 {number} 0 0)"),
+            ty => format!("({ty}.const {number})"),
+        };
+        let args: String = params.iter().enumerate().map(constant).collect();
+        let wat = |id| calls_in_each_way(&params.join(" "), &results, &args, id);
+        // The calls that the host has seen, each as the `id` of its caller.
+        let mut store = Store::new(&Engine::default(), Vec::new());
+        let value_type = |ty: &String| match &**ty {
+            "i32" => ValType::I32,
+            "i64" => ValType::I64,
+            "f32" => ValType::F32,
+            "f64" => ValType::F64,
+            _ => ValType::V128,
+        };
+        let ty = FuncType::new(
+            store.engine(),
+            params.iter().map(value_type),
+            vec![ValType::I32; result_count],
+        );
+        let f = Func::new(&mut store, ty, |mut caller: Caller<'_, Vec<i32>>, params, results| {
+            for (number, param) in params.iter().enumerate() {
+                let seen = match *param {
+                    Val::I32(value) => value as usize,
+                    Val::I64(value) => value as usize,
+                    Val::F32(bits) => f32::from_bits(bits) as usize,
+                    Val::F64(bits) => f64::from_bits(bits) as usize,
+                    Val::V128(value) => (u128::from(value) >> 32) as usize,
+                    _ => panic!("there are no others"),
+                };
+                assert_eq!(seen, number);
+            }
+            results.fill(Val::I32(7));
+            let id = caller.get_export("id").and_then(Extern::into_global).unwrap();
+            let id = id.get(&mut caller).unwrap_i32();
+            caller.data_mut().push(id);
+            Ok(())
+        });
+        let first = instance(&mut store, &wat(1), &[f.into()]);
+        let second = instance(&mut store, &wat(2), &[f.into()]);
+        let run = |store: &mut Store<Vec<i32>>, of: Instance| {
+            of.get_typed_func::<(), ()>(&mut *store, "run").unwrap().call(store, ()).unwrap();
+        };
+        run(&mut store, first);
+        assert_eq!(std::mem::take(store.data_mut()), [1; 10], "{params:?}");
+        // The first one's own function in a table of the second one: the caller is whose code it is.
+        let theirs = first.get_table(&mut store, "table").unwrap().get(&mut store, 1).unwrap();
+        let table = second.get_table(&mut store, "table").unwrap();
+        table.set(&mut store, 0, theirs).unwrap();
+        let cross = second.get_typed_func::<i32, ()>(&mut store, "cross").unwrap();
+        cross.call(&mut store, 0).unwrap();
+        cross.call(&mut store, 1).unwrap();
+        assert_eq!(std::mem::take(store.data_mut()), [1, 2], "{params:?}");
+    }
+}
+
+/// Functions that are the same but for which of the same functions they call are compiled once.
+#[test]
+fn functions_that_are_compiled_once_do_what_each_does() {
+    let mut seed = 1_u32;
+    let mut random = |below: u32| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 16) % below
+    };
+    let mut values: Vec<i32> = Vec::new();
+    let mut wat = String::from("(module");
+    for number in 0..300 {
+        let constant = random(2) as i32;
+        let export = format!("(func $f{number} (export \"{number}\") (result i32)");
+        if number < 4 {
+            values.push(constant);
+            wat += &format!("{export} (i32.const {constant}))");
+            continue;
+        }
+        let [a, b] = [random(number.min(12)), random(number)];
+        values.push(constant + 3 * values[a as usize] % 5 - values[b as usize] % 7);
+        wat += &format!(
+            "{export} (i32.sub (i32.add (i32.const {constant})
+                (i32.rem_s (i32.mul (i32.const 3) (call $f{a})) (i32.const 5)))
+                (i32.rem_s (call $f{b}) (i32.const 7))))"
+        );
+    }
+    wat += ")";
+    let mut store = Store::<()>::default();
+    let instance = instance(&mut store, &wat, &[]);
+    for (number, &value) in values.iter().enumerate() {
+        let f = instance.get_typed_func::<(), i32>(&mut store, &number.to_string()).unwrap();
+        assert_eq!(f.call(&mut store, ()).unwrap(), value, "function {number}");
+    }
 }

@@ -232,9 +232,9 @@ fn deep_constant() -> Vec<u8> {
     module(&[section(6, [vec![1, I32, 0], sum].concat())])
 }
 
-/// As many loads as fit into a function of this size.
+/// As many loads of what a loaded address leads to as fit into a function of this size.
 fn loads(size: usize) -> Vec<u8> {
-    let loads = [GET, 0, LOAD, 0, 0, DROP].repeat(size / 6 - 2);
+    let loads = [GET, 0, LOAD, 0, 0, LOAD, 0, 0, DROP].repeat(size / 9 - 2);
     with_memory(function_sections(&[FUNC, 1, I32, 0], &[0], &loads))
 }
 

@@ -1,4 +1,4 @@
-use precast_artifact::index::{DataIndex, ElemIndex, TableIndex};
+use precast_artifact::index::{DataIndex, DefinedFuncIndex, ElemIndex, TableIndex};
 use precast_artifact::module::{
     DataMode, ElementItems, ElementMode, ElementRange, PageRun, TableImage,
 };
@@ -294,4 +294,33 @@ fn the_offset_is_that_of_the_first_need() {
 fn plain_mistakes_are_no_proposals() {
     let wasm = wasm("(module (func (result i32) i64.const 0))");
     assert_eq!(refusal(&wasm, &Features::default()), "invalid module");
+}
+
+#[test]
+fn functions_are_the_same_when_what_they_call_is() {
+    let text = r#"(module
+        (import "a" "f" (func $f (result i32)))
+        (import "a" "g" (func $g (result i32)))
+        (func $one (result i32) (i32.const 1))
+        (func $again (result i32) (i32.const 1))
+        (func $two (result i32) (i32.const 2))
+        (func $other_type (param i32) (result i32) (i32.const 1))
+        (func $calls_one (result i32) (call $one))
+        (func $calls_again (result i32) (call $again))
+        (func $calls_two (result i32) (call $two))
+        (func $calls_f (result i32) (call $f))
+        (func $calls_g (result i32) (call $g))
+        (func $calls_f_again (result i32) (call $f))
+        (func $there (result i32) (call $back))
+        (func $back (result i32) (call $there))
+        (func $itself (result i32) (call $itself))
+        (func $both (result i32) (i32.add (call $calls_one) (call $calls_again)))
+        (func $both_again (result i32) (i32.add (call $calls_again) (call $calls_again)))
+        (func $not_both (result i32) (i32.add (call $calls_again) (call $calls_two)))
+        (func $tail (result i32) (return_call $one))
+        (func $other_tail (result i32) (return_call $again)))"#;
+    let expected = [0, 0, 2, 3, 4, 4, 6, 7, 8, 7, 10, 10, 10, 13, 13, 15, 16, 17];
+    parsed(text, |parsed| {
+        assert_eq!(parsed.representatives, expected.map(DefinedFuncIndex));
+    });
 }

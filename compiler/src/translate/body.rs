@@ -130,7 +130,8 @@ impl<'a> Body<'a> {
                 let zero = self.builder.func.dfg.constants.insert(bytes.into());
                 self.ins().vconst(ty, zero)
             }
-            _ => self.integer(ty, 0),
+            // Not one of the shared constants: it may be a null reference, which collectors are to find.
+            _ => self.ins().iconst(ty, 0),
         }
     }
 

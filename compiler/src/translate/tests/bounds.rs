@@ -8,8 +8,8 @@ const FOUR_GIB: u64 = 4 << 30;
 const GUARD: u64 = 32 << 20;
 
 /// Translates an `i64.load` with `offset` from a memory with the text `limits`, after
-/// `change` had its way with the plan, and compares the code. The index is `v2`, which is
-/// extended to `v3` when it has 32 bits.
+/// `change` had its way with the plan, and compares the code. The index is `v1`, which is
+/// extended to `v2` when it has 32 bits.
 #[track_caller]
 fn assert_access(limits: &str, offset: u64, change: impl FnOnce(&mut MemoryPlan), expected: &str) {
     assert_access_with_flags(&[], limits, offset, change, expected);
@@ -37,7 +37,7 @@ fn assert_access_with_flags(
             .expect("a valid module");
     assert_code(
         &functions[0],
-        &format!("block0(v0: i64, v1: i64, v2: {index}):\n{}", expected.trim_start()),
+        &format!("block0(v0: i64, v1: {index}):\n{}", expected.trim_start()),
     );
 }
 
@@ -50,14 +50,14 @@ fn guarded(reservation: u64, guard: u64) -> impl FnOnce(&mut MemoryPlan) {
 }
 
 const UNCHECKED: &str = "
-    v4 = load.i64 notrap aligned readonly can_move v0+header+0
-    v3 = uextend.i64 v2
-    v5 = iadd v4, v3
-    v6 = load.i64 user2 little region0 v5+OFFSET
-    return v6";
+    v3 = load.i64 notrap aligned readonly can_move v0+header+0
+    v2 = uextend.i64 v1
+    v4 = iadd v3, v2
+    v5 = load.i64 user2 little region0 v4+OFFSET
+    return v5";
 
 const ALWAYS_OUTSIDE: &str = "
-    v3 = uextend.i64 v2
+    v2 = uextend.i64 v1
     trap user2";
 
 #[test]
@@ -104,15 +104,15 @@ fn a_small_reservation_is_compared_with() {
         16,
         guarded(0x2_0000, 0x1_0000),
         "
-    v6 = load.i64 notrap aligned readonly can_move v0+header+0
-    v3 = uextend.i64 v2
-    v4 = iconst.i64 0x0002_ffe8
-    v5 = icmp ugt v3, v4
-    v7 = iadd v6, v3
-    v8 = iconst.i64 0
-    v9 = select_spectre_guard v5, v8, v7
-    v10 = load.i64 user2 little region0 v9+16
-    return v10",
+    v3 = iconst.i64 0x0002_ffe8
+    v5 = load.i64 notrap aligned readonly can_move v0+header+0
+    v7 = iconst.i64 0
+    v2 = uextend.i64 v1
+    v4 = icmp ugt v2, v3
+    v6 = iadd v5, v2
+    v8 = select_spectre_guard v4, v7, v6
+    v9 = load.i64 user2 little region0 v8+16
+    return v9",
     );
 }
 
@@ -136,15 +136,15 @@ fn indices_are_compared_with_the_length() {
         8,
         explicit(GUARD),
         "
-    v3 = uextend.i64 v2
-    v4 = load.i64 notrap aligned little region0 v0+header+8
-    v5 = icmp ugt v3, v4
-    v6 = load.i64 notrap aligned little region0 v0+header+0
-    v7 = iadd v6, v3
-    v8 = iconst.i64 0
-    v9 = select_spectre_guard v5, v8, v7
-    v10 = load.i64 user2 little region1 v9+8
-    return v10",
+    v7 = iconst.i64 0
+    v2 = uextend.i64 v1
+    v3 = load.i64 notrap aligned little region0 v0+header+8
+    v4 = icmp ugt v2, v3
+    v5 = load.i64 notrap aligned little region0 v0+header+0
+    v6 = iadd v5, v2
+    v8 = select_spectre_guard v4, v7, v6
+    v9 = load.i64 user2 little region1 v8+8
+    return v9",
     );
 }
 
@@ -155,17 +155,17 @@ fn without_a_guard_the_end_of_the_access_is_compared() {
         8,
         explicit(0),
         "
-    v3 = uextend.i64 v2
-    v4 = load.i64 notrap aligned little region0 v0+header+8
-    v5 = iconst.i64 16
-    v6 = isub v4, v5
-    v7 = icmp ugt v3, v6
-    v8 = load.i64 notrap aligned little region0 v0+header+0
-    v9 = iadd v8, v3
-    v10 = iconst.i64 0
-    v11 = select_spectre_guard v7, v10, v9
-    v12 = load.i64 user2 little region1 v11+8
-    return v12",
+    v4 = iconst.i64 16
+    v9 = iconst.i64 0
+    v2 = uextend.i64 v1
+    v3 = load.i64 notrap aligned little region0 v0+header+8
+    v5 = isub v3, v4
+    v6 = icmp ugt v2, v5
+    v7 = load.i64 notrap aligned little region0 v0+header+0
+    v8 = iadd v7, v2
+    v10 = select_spectre_guard v6, v9, v8
+    v11 = load.i64 user2 little region1 v10+8
+    return v11",
     );
     assert_access(
         "0",
@@ -195,17 +195,17 @@ fn a_memory_that_cannot_grow_has_a_constant_length() {
         0,
         explicit(0),
         "
-    v8 = load.i64 notrap aligned readonly can_move v0+header+0
-    v3 = uextend.i64 v2
-    v4 = iconst.i64 0x0001_0000
-    v5 = iconst.i64 8
-    v6 = isub v4, v5
-    v7 = icmp ugt v3, v6
-    v9 = iadd v8, v3
-    v10 = iconst.i64 0
-    v11 = select_spectre_guard v7, v10, v9
-    v12 = load.i64 user2 little region0 v11
-    return v12",
+    v3 = iconst.i64 0x0001_0000
+    v4 = iconst.i64 8
+    v7 = load.i64 notrap aligned readonly can_move v0+header+0
+    v9 = iconst.i64 0
+    v2 = uextend.i64 v1
+    v5 = isub v3, v4
+    v6 = icmp ugt v2, v5
+    v8 = iadd v7, v2
+    v10 = select_spectre_guard v6, v9, v8
+    v11 = load.i64 user2 little region0 v10
+    return v11",
     );
 }
 
@@ -217,14 +217,14 @@ fn without_mitigation_checks_trap() {
         8,
         explicit(GUARD),
         "
-    v3 = uextend.i64 v2
-    v4 = load.i64 notrap aligned little region0 v0+header+8
-    v5 = icmp ugt v3, v4
-    v6 = load.i64 notrap aligned little region0 v0+header+0
-    v7 = iadd v6, v3
-    trapnz v5, user2
-    v8 = load.i64 user2 little region1 v7+8
-    return v8",
+    v2 = uextend.i64 v1
+    v3 = load.i64 notrap aligned little region0 v0+header+8
+    v4 = icmp ugt v2, v3
+    v5 = load.i64 notrap aligned little region0 v0+header+0
+    v6 = iadd v5, v2
+    trapnz v4, user2
+    v7 = load.i64 user2 little region1 v6+8
+    return v7",
     );
 }
 
@@ -235,14 +235,14 @@ fn indices_of_64_bits_are_compared_with_the_length() {
         8,
         |_| (),
         "
-    v3 = load.i64 notrap aligned little region0 v0+header+8
-    v4 = icmp ugt v2, v3
-    v5 = load.i64 notrap aligned little region0 v0+header+0
-    v6 = iadd v5, v2
-    v7 = iconst.i64 0
-    v8 = select_spectre_guard v4, v7, v6
-    v9 = load.i64 user2 little region1 v8+8
-    return v9",
+    v6 = iconst.i64 0
+    v2 = load.i64 notrap aligned little region0 v0+header+8
+    v3 = icmp ugt v1, v2
+    v4 = load.i64 notrap aligned little region0 v0+header+0
+    v5 = iadd v4, v1
+    v7 = select_spectre_guard v3, v6, v5
+    v8 = load.i64 user2 little region1 v7+8
+    return v8",
     );
     // The sum of index and offset can overflow.
     assert_access(

@@ -19,26 +19,26 @@ fn calls_inside_of_a_try_list_its_handlers() {
             (i32.const 2)))";
     let functions = translate_with(wat, &settings(X86_64), |_| ()).expect("a valid module");
     assert_code(functions.last().expect("a function"),
-        "block0(v0: i64, v1: i64):
-        call fn0(v0, v0)
-        try_call fn0(v0, v0), sig0, block4, [ context v0, tag2: block1(exn1), tag4: block2, tag0: block3 ]
+        "block0(v0: i64):
+        v4 = iconst.i32 1
+        v5 = iconst.i32 2
+        call fn0(v0)
+        try_call fn0(v0), sig0, block4, [ context v0, tag2: block1(exn1), tag4: block2, tag0: block3 ]
         block4:
         jump block5
-        block1(v2: i64) cold:
-        v3 = load.i32 notrap aligned little v2
-        jump block6(v3)
+        block1(v1: i64) cold:
+        v2 = load.i32 notrap aligned little v1
+        jump block6(v2)
         block2 cold:
         jump block7
         block3 cold:
         jump block7
         block5:
-        v5 = iconst.i32 1
-        return v5
-        block6(v4: i32) cold:
         return v4
+        block6(v3: i32) cold:
+        return v3
         block7 cold:
-        v6 = iconst.i32 2
-        return v6",
+        return v5",
     );
 }
 

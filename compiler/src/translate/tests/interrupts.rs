@@ -46,25 +46,25 @@ fn fuel_is_added_where_branches_meet_and_saved_at_the_end() {
     let functions = translate_with(text, &settings, |_| ()).expect("a valid module");
     assert_code(
         &functions[0],
-        "block0(v0: i64, v1: i64):
-    v2 = load.i64 notrap aligned readonly can_move v0+8
-    v3 = load.i64 notrap aligned little region0 v2+80
-    v4 = iconst.i64 0
-    v5 = icmp sge v3, v4
-    brif v5, block1, block2(v3)
+        "block0(v0: i64):
+    v1 = load.i64 notrap aligned readonly can_move v0+8
+    v6 = iconst.i32 1
+    v7 = iconst.i32 2
+    v2 = load.i64 notrap aligned little region0 v1+80
+    v3 = iconst.i64 0
+    v4 = icmp sge v2, v3
+    brif v4, block1, block2(v2)
     block1 cold:
-    store.i64 notrap aligned little region0 v3, v2+80
+    store.i64 notrap aligned little region0 v2, v1+80
     call fn0(v0)
-    v6 = load.i64 notrap aligned little region0 v2+80
-    jump block2(v6)
-    block2(v10: i64):
-    v7 = iconst.i32 1
-    v8 = iconst.i32 2
-    v9 = iadd v7, v8
-    v11 = iconst.i64 3
-    v12 = iadd v10, v11
-    store notrap aligned little region0 v12, v2+80
-    return v9",
+    v5 = load.i64 notrap aligned little region0 v1+80
+    jump block2(v5)
+    block2(v9: i64):
+    v8 = iadd.i32 v6, v7
+    v10 = iconst.i64 3
+    v11 = iadd v9, v10
+    store notrap aligned little region0 v11, v1+80
+    return v8",
     );
 }
 
