@@ -83,17 +83,17 @@ fn the_last_index_counts_too() {
         GUARD - 6,
         guarded(FOUR_GIB, GUARD),
         "
-    v6 = load.i64 notrap aligned readonly can_move v0+header+0
-    v3 = uextend.i64 v2
-    v4 = iconst.i64 0xffff_fffe
-    v5 = icmp ugt v3, v4
-    v7 = iadd v6, v3
-    v8 = iconst.i64 0x01ff_fffa
-    v9 = iadd v7, v8
-    v10 = iconst.i64 0
-    v11 = select_spectre_guard v5, v10, v9
-    v12 = load.i64 user2 little region0 v11
-    return v12",
+    v3 = iconst.i64 0xffff_fffe
+    v5 = load.i64 notrap aligned readonly can_move v0+header+0
+    v7 = iconst.i64 0x01ff_fffa
+    v9 = iconst.i64 0
+    v2 = uextend.i64 v1
+    v4 = icmp ugt v2, v3
+    v6 = iadd v5, v2
+    v8 = iadd v6, v7
+    v10 = select_spectre_guard v4, v9, v8
+    v11 = load.i64 user2 little region0 v10
+    return v11",
     );
 }
 
@@ -172,19 +172,19 @@ fn without_a_guard_the_end_of_the_access_is_compared() {
         4096,
         explicit(0),
         "
-    v3 = uextend.i64 v2
-    v4 = load.i64 notrap aligned little region0 v0+header+8
-    v5 = iconst.i64 4104
-    v6 = iadd v3, v5
-    v7 = icmp ugt v6, v4
-    v8 = load.i64 notrap aligned little region0 v0+header+0
-    v9 = iadd v8, v3
-    v10 = iconst.i64 4096
-    v11 = iadd v9, v10
-    v12 = iconst.i64 0
-    v13 = select_spectre_guard v7, v12, v11
-    v14 = load.i64 user2 little region1 v13
-    return v14",
+    v4 = iconst.i64 4104
+    v9 = iconst.i64 4096
+    v11 = iconst.i64 0
+    v2 = uextend.i64 v1
+    v3 = load.i64 notrap aligned little region0 v0+header+8
+    v5 = iadd v2, v4
+    v6 = icmp ugt v5, v3
+    v7 = load.i64 notrap aligned little region0 v0+header+0
+    v8 = iadd v7, v2
+    v10 = iadd v8, v9
+    v12 = select_spectre_guard v6, v11, v10
+    v13 = load.i64 user2 little region1 v12
+    return v13",
     );
 }
 
@@ -250,18 +250,18 @@ fn indices_of_64_bits_are_compared_with_the_length() {
         GUARD,
         |_| (),
         "
-    v3 = load.i64 notrap aligned little region0 v0+header+8
-    v4 = iconst.i64 0x0200_0008
-    v5 = uadd_overflow_trap v2, v4, user2
-    v6 = icmp ugt v5, v3
-    v7 = load.i64 notrap aligned little region0 v0+header+0
-    v8 = iadd v7, v2
-    v9 = iconst.i64 0x0200_0000
-    v10 = iadd v8, v9
-    v11 = iconst.i64 0
-    v12 = select_spectre_guard v6, v11, v10
-    v13 = load.i64 user2 little region1 v12
-    return v13",
+    v3 = iconst.i64 0x0200_0008
+    v8 = iconst.i64 0x0200_0000
+    v10 = iconst.i64 0
+    v2 = load.i64 notrap aligned little region0 v0+header+8
+    v4 = uadd_overflow_trap v1, v3, user2
+    v5 = icmp ugt v4, v2
+    v6 = load.i64 notrap aligned little region0 v0+header+0
+    v7 = iadd v6, v1
+    v9 = iadd v7, v8
+    v11 = select_spectre_guard v5, v10, v9
+    v12 = load.i64 user2 little region1 v11
+    return v12",
     );
     assert_access("i64 1", u64::MAX - 7, |_| (), "trap user2");
     assert_access("i64 1 2", 0x2_0000 - 7, |_| (), "trap user2");

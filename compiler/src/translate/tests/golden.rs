@@ -245,28 +245,28 @@ fn calls_through_typed_references_check_only_for_null() {
     assert_translation(
         "(module (type $t (func)) (table 4 4 (ref null $t))
             (func (param i32) (call_indirect (type $t) (local.get 0))))",
-        "block0(v0: i64, v1: i64, v2: i32):
-        v6 = load.i64 notrap aligned readonly can_move v0+header+0
-        v3 = uextend.i64 v2
-        v4 = iconst.i64 4
-        v5 = icmp uge v3, v4
-        v7 = iconst.i64 3
-        v8 = ishl v3, v7
-        v9 = iadd v6, v8
-        v10 = iconst.i64 0
-        v11 = select_spectre_guard v5, v10, v9
-        v12 = load.i64 user12 aligned little region0 v11
-        brif v12, block2(v12), block1
+        "block0(v0: i64, v1: i32):
+        v3 = iconst.i64 4
+        v5 = load.i64 notrap aligned readonly can_move v0+header+0
+        v9 = iconst.i64 0
+        v13 = iconst.i32 0
+        v2 = uextend.i64 v1
+        v4 = icmp uge v2, v3
+        v6 = iconst.i64 3
+        v7 = ishl v2, v6
+        v8 = iadd v5, v7
+        v10 = select_spectre_guard v4, v9, v8
+        v11 = load.i64 user12 aligned little region0 v10
+        brif v11, block2(v11), block1
         block1 cold:
-        v14 = iconst.i32 0
-        v15 = call fn0(v0, v14, v3)
-        v16 = iconst.i64 1
-        v17 = bor v15, v16
-        jump block2(v17)
-        block2(v13: i64):
-        v18 = load.i64 user5 aligned readonly v13-1
-        v19 = load.i64 notrap aligned readonly v13+15
-        call_indirect sig1, v18(v19, v0)
+        v14 = call fn0(v0, v13, v2)
+        v15 = iconst.i64 1
+        v16 = bor v14, v15
+        jump block2(v16)
+        block2(v12: i64):
+        v17 = load.i64 user5 aligned readonly v12-1
+        v18 = load.i64 notrap aligned readonly v12+15
+        call_indirect sig1, v17(v18, v0)
         return",
     );
 }
