@@ -381,7 +381,7 @@ fn the_host_knows_its_caller() {
                     Val::I64(value) => value as usize,
                     Val::F32(bits) => f32::from_bits(bits) as usize,
                     Val::F64(bits) => f64::from_bits(bits) as usize,
-                    Val::V128(value) => (u128::from(value) >> 32) as usize,
+                    Val::V128(value) => (value >> 32) as usize,
                     _ => panic!("there are no others"),
                 };
                 assert_eq!(seen, number);
