@@ -14,6 +14,10 @@ use cranelift_codegen::FxHashMap;
 use precast_artifact::index::{DefinedFuncIndex, FuncIndex, TypeIndex};
 use wasmparser::FunctionBody;
 
+/// How often functions are told apart by what they call. Each time takes a look at all calls, and a chain of calls as long
+/// as a module needs a time for each link; programs need ten.
+const ROUNDS: usize = 32;
+
 /// A call of a function by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
@@ -80,7 +84,7 @@ pub(crate) fn representatives(
     }
     shared.sort_unstable();
     shared.dedup();
-    loop {
+    for _ in 0..ROUNDS {
         let callee = |call: &Call| match (call.callee.as_usize()).checked_sub(imported) {
             // A body that is not valid can call what there is not.
             Some(defined) => {
@@ -88,24 +92,31 @@ pub(crate) fn representatives(
             }
             None => call.callee.0,
         };
-        let mut first: FxHashMap<(usize, Vec<u32>), usize> = FxHashMap::default();
-        let refined: Vec<usize> = shared
-            .iter()
-            .map(|&index| {
-                let callees = calls[index].iter().map(callee).collect();
-                *first.entry((classes[index], callees)).or_insert(index)
-            })
-            .collect();
-        let mut changed = false;
-        for (&index, class) in shared.iter().zip(refined) {
-            changed |= classes[index] != class;
-            classes[index] = class;
+        let refined = refine(&shared, &classes, &calls, callee);
+        if refined == classes {
+            return refined.into_iter().map(|class| DefinedFuncIndex(class as u32)).collect();
         }
-        if !changed {
-            break;
-        }
+        classes = refined;
     }
-    classes.into_iter().map(|class| DefinedFuncIndex(class as u32)).collect()
+    // It is certain only of the same bytes now.
+    let bytes = refine(&shared, &classes, &calls, |call| call.callee.0);
+    bytes.into_iter().map(|class| DefinedFuncIndex(class as u32)).collect()
+}
+
+/// Tells those of each class apart whose calls are not of the same callees.
+fn refine(
+    shared: &[usize],
+    classes: &[usize],
+    calls: &[&[Call]],
+    callee: impl Fn(&Call) -> u32,
+) -> Vec<usize> {
+    let mut first: FxHashMap<(usize, Vec<u32>), usize> = FxHashMap::default();
+    let mut refined = classes.to_vec();
+    for &index in shared {
+        let callees = calls[index].iter().map(&callee).collect();
+        refined[index] = *first.entry((classes[index], callees)).or_insert(index);
+    }
+    refined
 }
 
 /// Each function on its own.

@@ -324,3 +324,17 @@ fn functions_are_the_same_when_what_they_call_is() {
         assert_eq!(parsed.representatives, expected.map(DefinedFuncIndex));
     });
 }
+
+/// A chain of calls in which every function differs from the next one, but only at its other end.
+#[test]
+fn in_a_long_chain_of_calls_only_the_same_bytes_count() {
+    let last = 2000;
+    let chain: String = (0..last)
+        .map(|number| format!("(func (result i32) (call {}))", number + 1))
+        .chain(["(func (result i32) (i32.const 1))".into()])
+        .collect();
+    let text = format!("(module {chain} (func (result i32) (call 2)))");
+    let mut expected: Vec<_> = (0..=last).map(DefinedFuncIndex).collect();
+    expected.push(DefinedFuncIndex(1));
+    parsed(&text, |parsed| assert_eq!(parsed.representatives, expected));
+}
