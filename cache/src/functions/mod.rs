@@ -30,7 +30,7 @@ use self::pack::{Pack, PackWriter};
 
 /// Packs below this many bytes are taken into the next one.
 const SMALL: u64 = 8 << 20;
-/// How hard records are compressed: a first compilation waits for it. Below 1, nothing is coded by frequency, for which
+/// How hard records are compressed: a first compilation waits for it. Below 1, bytes are not coded by frequency, for which
 /// each record, a few kilobytes, would need tables of its own.
 const LEVEL: i32 = -1;
 
