@@ -61,8 +61,9 @@ pub(crate) fn open_signature(ty: &FuncType) -> ir::Signature {
 /// Whether functions that a module defines have the caller's VMContext as their last parameter although they make no
 /// use of it.
 ///
-/// In a register of its own it is of no concern to a callee that does not know of it. It has one on each
-/// target when at most six integers are passed with it, at most eight other values, and no address for results.
+/// In a register of its own it is of no concern to a callee that does not know of it. It has one on each target when
+/// there are at most six integers with both VMContexts, at most eight other values, and no address for results: Cranelift's
+/// convention for tail calls passes six integers on x86-64, six on AArch64 (`x2` to `x7`) and eight on RISC-V.
 pub(crate) fn needs_caller(ty: &FuncType) -> bool {
     let integers = ty.params.iter().filter(|&&param| value_type(param).is_int()).count();
     let others = ty.params.len() - integers;
